@@ -1,0 +1,174 @@
+"""Every refusal the service can give: a stable code, a sentence for people, an HTTP status."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from typing import ClassVar
+from uuid import UUID
+
+
+class BookingServiceError(Exception):
+    """A refusal the caller can act on. Anything else that is raised is a bug.
+
+    The message is shown to the person who asked; it never holds personal data.
+    """
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong with one field, and how to mend it."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class Invalid(BookingServiceError):
+    """Something that was typed or sent does not make sense; `errors` says what and where."""
+
+    code = "invalid"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, *errors: FieldError) -> None:
+        super().__init__("; ".join(error.detail for error in errors))
+        self.errors: Sequence[FieldError] = errors
+
+
+class NotFound(BookingServiceError):
+    """There is no such thing, or the caller may not know of it."""
+
+    code = "not_found"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SlotTaken(BookingServiceError):
+    """Somebody else holds or has booked an overlapping time of that practitioner."""
+
+    code = "slot_taken"
+
+    def __init__(self, practitioner_id: UUID, starts_at: datetime) -> None:
+        super().__init__("That time was just booked. You haven't been charged.")
+        self.practitioner_id = practitioner_id
+        self.starts_at = starts_at
+
+
+class HoldEnded(BookingServiceError):
+    """The time was kept for a while, nobody paid, and it has been let go."""
+
+    code = "hold_ended"
+
+
+class NotANewPatient(BookingServiceError):
+    """The first-visit offer was used before by this person."""
+
+    code = "not_a_new_patient"
+
+
+class TermsChanged(BookingServiceError):
+    """The offer was changed after the page was shown; it must be read again."""
+
+    code = "terms_changed"
+
+
+class NotAllowed(BookingServiceError):
+    """The record is not in a state from which the asked-for step is possible."""
+
+    code = "not_allowed"
+
+
+class NotArrived(NotAllowed):
+    """A membership with refund needs the patient to be here."""
+
+    code = "not_arrived"
+
+
+class TreatmentNotBegun(NotAllowed):
+    """A membership with refund needs treatment to have begun."""
+
+    code = "treatment_not_begun"
+
+
+class WindowClosed(NotAllowed):
+    """The visit has ended; the refund can only be granted by finance as goodwill."""
+
+    code = "window_closed"
+
+
+class TooLate(NotAllowed):
+    """It could be taken back for a while, and that while is over."""
+
+    code = "too_late"
+
+
+class NoSavedCard(NotAllowed):
+    """The patient did not agree to keep a card, so none can be charged."""
+
+    code = "no_saved_card"
+
+
+class IllegalTransition(NotAllowed):
+    """A status may not follow the one the record has."""
+
+
+class IdempotencyKeyReused(BookingServiceError):
+    """The key was sent before with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInUse(BookingServiceError):
+    """The first request with this key has not been answered yet."""
+
+    code = "idempotency_key_in_use"
+
+
+class SignatureInvalid(BookingServiceError):
+    """A webhook body was not signed by Stripe with our secret, or too long ago."""
+
+    code = "signature_invalid"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class SignInFailed(BookingServiceError):
+    """E-mail and password do not belong together. It never says which was wrong."""
+
+    code = "sign_in_failed"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class GatewayUnavailable(BookingServiceError):
+    """Stripe gave no answer, or a failing one: what was asked may or may not have been done.
+
+    Asking again with the same key is safe.
+    """
+
+    code = "stripe_unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class GatewayBusy(GatewayUnavailable):
+    """Stripe did not do it: too many requests, or the same key is at work (429, 409)."""
+
+
+class GatewayLockedOut(GatewayUnavailable):
+    """Stripe does not accept our key (401, 403). Nothing works until a person mends it."""
+
+
+class GatewayRefused(BookingServiceError):
+    """Stripe understood the request and said no. Asking again will not help."""
+
+    def __init__(self, reason: str, message: str, decline_code: str | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.decline_code = decline_code
+
+
+class MailUnavailable(BookingServiceError):
+    """The mail server did not take a letter. Trying again is safe."""
+
+    code = "mail_unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE

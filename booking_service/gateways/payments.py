@@ -1,0 +1,201 @@
+"""What this service needs from a payment processor, in its own words."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+from booking_service.models import RefundStatus
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutOrder:
+    """A request to collect one first-visit charge."""
+
+    booking_id: UUID
+    payment_id: UUID
+    amount_cents: int
+    currency: str
+    save_card: bool
+    expires_at: datetime  # at least 30 minutes from now
+    return_url: str
+    back_url: str
+    note: str  # the promise in one neutral sentence, shown beside the pay button
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutPage:
+    """Where the patient pays."""
+
+    id: str
+    url: str
+
+
+class CheckoutStatus(StrEnum):
+    """Where a payment page stands, in Stripe's words."""
+
+    OPEN = "open"
+    COMPLETE = "complete"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class CardPayment:
+    """Money that arrived by card. `fee_cents` is None while Stripe has not booked it."""
+
+    payment_intent_id: str
+    amount_cents: int
+    currency: str
+    fee_cents: int | None
+    customer_id: str | None
+    payment_method_id: str | None  # only when the patient agreed to keep the card
+    card_brand: str | None
+    card_last4: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """The present state of a payment page. `booking_id` is None for another application's."""
+
+    id: str
+    status: CheckoutStatus
+    booking_id: UUID | None
+    payment: CardPayment | None  # once it is paid
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOrder:
+    """An instruction to return money. The same key means the same refund, for a day."""
+
+    refund_id: UUID
+    payment_intent_id: str
+    amount_cents: int
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefundOutcome:
+    """What the processor made of a refund. `refund_id` is None if a person made it by hand."""
+
+    refund_id: UUID | None
+    stripe_refund_id: str
+    payment_intent_id: str | None
+    amount_cents: int
+    status: RefundStatus
+    failure_code: str | None
+    trace_number: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionOrder:
+    """An instruction to start a membership and take its first payment from a saved card."""
+
+    membership_id: UUID
+    price_id: str
+    customer_id: str
+    payment_method_id: str
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A membership at the processor, with what its first payment brought and cost."""
+
+    id: str
+    membership_id: UUID | None
+    is_active: bool
+    paid_cents: int
+    fee_cents: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What the processor has under one of our ids, for comparing books."""
+
+    stripe_id: str
+    our_id: UUID | None
+    amount_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A verified webhook: news that an object changed, not the state it changed to."""
+
+    id: str
+    type: str
+    object_id: str
+
+
+class PaymentGateway(Protocol):
+    """The processor. None of this may run inside a transaction.
+
+    Every method may raise GatewayUnavailable (nobody knows whether it was done: ask again with
+    the same key), GatewayBusy (not done, ask later), GatewayLockedOut (our key is not accepted)
+    and, where it says so, GatewayRefused (a final no).
+    """
+
+    def open_checkout(self, order: CheckoutOrder) -> CheckoutPage:
+        """Create the payment page of a booking."""
+        ...
+
+    def find_checkout(self, session_id: str) -> Checkout:
+        """Return the present state of a payment page."""
+        ...
+
+    def expire_checkout(self, session_id: str) -> Checkout:
+        """Close a payment page, and return what it is now: it may have been paid just before."""
+        ...
+
+    def refund(self, order: RefundOrder) -> RefundOutcome:
+        """Return money.
+
+        Raises:
+            GatewayRefused: already refunded, disputed, or unknown; `reason` is Stripe's code.
+        """
+        ...
+
+    def find_refund(self, stripe_refund_id: str) -> RefundOutcome:
+        """Return the present state of a refund, whatever order its webhooks arrived in."""
+        ...
+
+    def refunds_of(self, payment_intent_id: str) -> Sequence[RefundOutcome]:
+        """Return every refund of a payment, ours or not, newest first."""
+        ...
+
+    def create_price(self, plan_id: UUID, amount_cents: int, currency: str) -> str:
+        """Make a monthly price and return its id; the same plan gets the same price."""
+        ...
+
+    def subscribe(self, order: SubscriptionOrder) -> Subscription:
+        """Start a membership and take the first payment, or do neither.
+
+        Raises:
+            GatewayRefused: the card was declined; `decline_code` says why.
+        """
+        ...
+
+    def find_subscription(self, customer_id: str, membership_id: UUID) -> Subscription | None:
+        """Return the membership a customer has with us, if it was ever made."""
+        ...
+
+    def all_payments(self) -> Iterator[Receipt]:
+        """Return every first visit that was ever paid for, newest first."""
+        ...
+
+    def all_refunds(self) -> Iterator[RefundOutcome]:
+        """Return every refund of the account, newest first."""
+        ...
+
+    def all_subscriptions(self) -> Iterator[Receipt]:
+        """Return every membership that was ever started, newest first, without amounts."""
+        ...
+
+    def read_event(self, body: bytes, signature: str) -> Event:
+        """Verify and parse a webhook body.
+
+        Raises:
+            SignatureInvalid: the signature is missing, wrong, or not of the last 300 seconds.
+        """
+        ...

@@ -1,0 +1,53 @@
+"""The mailer over SMTP."""
+
+import smtplib
+from email.message import EmailMessage
+from email.utils import formataddr, formatdate
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from booking_service.db import leave_for_the_network
+from booking_service.errors import MailUnavailable
+from booking_service.gateways.mail import Letter
+
+_TIMEOUT_SECONDS: Final = 10
+
+
+class SmtpMailer:
+    """Sends each letter over a connection of its own."""
+
+    def __init__(self, url: str, sender: str) -> None:
+        self._url = urlsplit(url)
+        self._sender = sender
+
+    def send(self, letter: Letter) -> None:
+        """See Mailer."""
+        leave_for_the_network()
+        try:
+            with self._connect() as server:
+                server.send_message(self._compose(letter))
+        except (OSError, smtplib.SMTPException) as error:
+            raise MailUnavailable(type(error).__name__) from error
+
+    def _connect(self) -> smtplib.SMTP:
+        kind = smtplib.SMTP_SSL if self._url.scheme == "smtps" else smtplib.SMTP
+        server = kind(self._url.hostname or "", self._url.port or 0, timeout=_TIMEOUT_SECONDS)
+        if self._url.username:
+            server.login(unquote(self._url.username), unquote(self._url.password or ""))
+        return server
+
+    def _compose(self, letter: Letter) -> EmailMessage:
+        message = EmailMessage()
+        message["Message-ID"] = letter.message_id
+        message["Date"] = formatdate()
+        message["From"] = formataddr((letter.sender_name, self._sender))
+        message["To"] = letter.to
+        message["Reply-To"] = letter.reply_to
+        message["Subject"] = letter.subject
+        message.set_content(letter.text)
+        message.add_alternative(letter.html, subtype="html")
+        if letter.calendar is not None:
+            message.add_attachment(
+                letter.calendar, maintype="text", subtype="calendar", filename="visit.ics"
+            )
+        return message

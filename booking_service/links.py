@@ -1,0 +1,57 @@
+"""Signed links: what a patient holds instead of a password.
+
+A link names one booking and one purpose. It cannot be guessed or altered, and a link for one
+purpose opens nothing else.
+"""
+
+from enum import StrEnum
+from uuid import UUID
+
+from itsdangerous import BadSignature, URLSafeSerializer
+
+from booking_service.errors import NotFound
+
+
+class Purpose(StrEnum):
+    """What a link opens."""
+
+    HOLD = "hold"  # the pages between picking a time and paying
+    VISIT = "visit"  # the patient's own page, before and after the visit
+
+
+class Links:
+    """Writes and reads the addresses that patients and Stripe are given."""
+
+    def __init__(self, secret_key: str, base_url: str) -> None:
+        self._secret_key = secret_key
+        self._base_url = base_url
+
+    def token(self, purpose: Purpose, booking_id: UUID) -> str:
+        """Return the signed text that stands for a booking in one kind of address."""
+        return str(self._signer(purpose).dumps(booking_id.hex))
+
+    def read(self, purpose: Purpose, token: str) -> UUID:
+        """Return the booking a token stands for.
+
+        Raises:
+            NotFound: it was altered, made for another purpose, or is no token at all.
+        """
+        try:
+            return UUID(hex=self._signer(purpose).loads(token))
+        except (BadSignature, ValueError, TypeError, AttributeError) as error:
+            raise NotFound("This link is not valid. Please use the one in your e-mail.") from error
+
+    def visit(self, booking_id: UUID) -> str:
+        """Return the address of a patient's own page."""
+        return f"{self._base_url}/v/{self.token(Purpose.VISIT, booking_id)}"
+
+    def review(self, booking_id: UUID) -> str:
+        """Return the address to come back to when the patient leaves Stripe without paying."""
+        return f"{self._base_url}/book/{self.token(Purpose.HOLD, booking_id)}/review"
+
+    def done(self, booking_id: UUID) -> str:
+        """Return the address Stripe sends a patient to after paying."""
+        return f"{self._base_url}/book/{self.token(Purpose.HOLD, booking_id)}/done"
+
+    def _signer(self, purpose: Purpose) -> URLSafeSerializer:
+        return URLSafeSerializer(self._secret_key, salt=f"booking:{purpose}")

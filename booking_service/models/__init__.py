@@ -1,0 +1,69 @@
+"""The schema: one file for each thing the practice has a word for."""
+
+from booking_service.models.attempts import Attempt
+from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
+from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
+from booking_service.models.cases import Case, CaseStatus, CaseType
+from booking_service.models.idempotency import IdempotentAnswer
+from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
+from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
+from booking_service.models.notifications import Notification, NotificationStatus
+from booking_service.models.offers import Offer, Plan
+from booking_service.models.outbox import OutboxMessage, Topic
+from booking_service.models.patients import Patient, name_key
+from booking_service.models.payments import Payment, PaymentStatus
+from booking_service.models.practice import Practice
+from booking_service.models.promises import Promise, PromiseStatus, TermsAcceptance
+from booking_service.models.refunds import Refund, RefundReason, RefundStatus
+from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
+from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
+from booking_service.models.webhooks import WebhookEvent
+
+__all__ = [
+    "LIVE",
+    "VISITING",
+    "Account",
+    "Actor",
+    "ActorKind",
+    "ApiToken",
+    "Attempt",
+    "AuditLink",
+    "AuditRow",
+    "Booking",
+    "BookingStatus",
+    "Case",
+    "CaseStatus",
+    "CaseType",
+    "ChargeStatus",
+    "EntryKind",
+    "IdempotentAnswer",
+    "JournalEntry",
+    "JournalLine",
+    "Membership",
+    "MembershipStatus",
+    "Notification",
+    "NotificationStatus",
+    "Offer",
+    "OutboxMessage",
+    "Patient",
+    "Payment",
+    "PaymentStatus",
+    "Plan",
+    "Practice",
+    "Practitioner",
+    "Promise",
+    "PromiseStatus",
+    "Refund",
+    "RefundReason",
+    "RefundStatus",
+    "Role",
+    "StaffMember",
+    "StaffSession",
+    "Tender",
+    "TermsAcceptance",
+    "TimeOff",
+    "Topic",
+    "WebhookEvent",
+    "WorkingHours",
+    "name_key",
+]

@@ -1,0 +1,123 @@
+"""Bookings: a patient's claim on a practitioner's time, from hold to visit."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from booking_service.db import Base
+from booking_service.errors import IllegalTransition
+from booking_service.models.patients import Patient
+from booking_service.models.schedule import Practitioner
+
+
+class BookingStatus(StrEnum):
+    """Where a booking stands. The HL7 FHIR appointment code is given where one fits."""
+
+    HELD = "held"  # FHIR: pending
+    CONFIRMED = "confirmed"  # FHIR: booked
+    ARRIVED = "arrived"  # FHIR: checked-in
+    IN_TREATMENT = "in_treatment"  # FHIR: checked-in, with an Encounter
+    COMPLETED = "completed"  # FHIR: fulfilled
+    NO_SHOW = "no_show"  # FHIR: noshow
+    CANCELLED = "cancelled"  # FHIR: cancelled
+    EXPIRED = "expired"  # a hold nobody paid for; no FHIR code
+
+
+S = BookingStatus
+# Those that occupy the practitioner; the constraint below says so in SQL.
+LIVE: Final = frozenset({S.HELD, S.CONFIRMED, S.ARRIVED, S.IN_TREATMENT, S.COMPLETED})
+# Those in which the patient has had, or will have, the first visit that was paid for.
+VISITING: Final = LIVE - {S.HELD}
+
+_NEXT: Final[Mapping[BookingStatus, frozenset[BookingStatus]]] = {
+    S.HELD: frozenset({S.CONFIRMED, S.EXPIRED}),
+    S.CONFIRMED: frozenset({S.ARRIVED, S.NO_SHOW, S.CANCELLED}),
+    S.ARRIVED: frozenset({S.IN_TREATMENT, S.COMPLETED}),
+    S.IN_TREATMENT: frozenset({S.COMPLETED}),
+    S.COMPLETED: frozenset(),
+    S.NO_SHOW: frozenset(),
+    S.CANCELLED: frozenset(),
+    S.EXPIRED: frozenset({S.CONFIRMED}),  # paid in the last second, and the time is still free
+}
+
+# Without 0/O, 1/I/L and vowels: read aloud, typed on a phone, and never a word.
+_CODE_LETTERS: Final = "23456789BCDFGHJKMNPQRSTVWXYZ"
+
+
+def new_code() -> str:
+    """Return a booking code for people, like FV-7K3M9Q."""
+    return "FV-" + "".join(secrets.choice(_CODE_LETTERS) for _ in range(6))
+
+
+class Booking(Base):
+    """A patient's claim on a practitioner's time. No two live ones of a practitioner overlap."""
+
+    __tablename__ = "bookings"
+    __table_args__ = (
+        ExcludeConstraint(
+            ("practitioner_id", "="),
+            (text("tstzrange(starts_at, ends_at)"), "&&"),
+            name="ex_bookings_no_overlap",
+            using="gist",
+            where=text("status IN ('held', 'confirmed', 'arrived', 'in_treatment', 'completed')"),
+        ),
+        # Paid twice: only one booking of a patient can be the first visit.
+        Index(
+            "uq_bookings_one_first_visit",
+            "patient_id",
+            unique=True,
+            postgresql_where=text(
+                "status IN ('confirmed', 'arrived', 'in_treatment', 'completed')"
+            ),
+        ),
+        Index("ix_bookings_starts_at", "starts_at"),
+        Index("ix_bookings_holds", "hold_expires_at", postgresql_where=text("status = 'held'")),
+        CheckConstraint("starts_at < ends_at", name="ends_after_start"),
+        CheckConstraint(
+            "status IN ('held', 'expired') OR patient_id IS NOT NULL", name="patient_known"
+        ),
+        CheckConstraint("status <> 'held' OR hold_expires_at IS NOT NULL", name="hold_ends"),
+    )
+
+    code: Mapped[str] = mapped_column(unique=True, default=new_code)
+    practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioners.id"))
+    patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"), index=True)
+    status: Mapped[BookingStatus] = mapped_column(default=BookingStatus.HELD)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    hold_expires_at: Mapped[datetime | None]
+    save_card: Mapped[bool] = mapped_column(default=False)  # agreed to keep the card
+    source: Mapped[str | None]  # which article or button brought the patient
+    confirmed_at: Mapped[datetime | None]
+    arrived_at: Mapped[datetime | None]
+    treatment_began_at: Mapped[datetime | None]
+    completed_at: Mapped[datetime | None]
+    no_show_at: Mapped[datetime | None]
+    cancelled_at: Mapped[datetime | None]
+
+    patient: Mapped[Patient | None] = relationship(lazy="raise")
+    practitioner: Mapped[Practitioner] = relationship(lazy="raise")
+
+    def move_to(self, status: BookingStatus) -> bool:
+        """Move to `status` and return whether anything changed.
+
+        Raises:
+            IllegalTransition: the visit is not at a point from which that can follow.
+        """
+        if status is self.status:
+            return False
+        if status not in _NEXT[self.status]:
+            raise IllegalTransition(
+                f"This visit is {self.status.replace('_', ' ')}; "
+                f"it cannot become {status.replace('_', ' ')}."
+            )
+        self.status = status
+        return True

@@ -1,0 +1,53 @@
+"""Cases: what the service cannot put right by itself, with an owner and an age."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from booking_service.db import Base
+
+
+class CaseType(StrEnum):
+    """Why a person must look."""
+
+    REFUND_FAILED = "refund_failed"
+    REFUND_BLOCKED = "refund_blocked"
+    REFUNDED_OUTSIDE = "refunded_outside"  # in Stripe's dashboard, where we owed it
+    PAYMENT_MISMATCH = "payment_mismatch"  # another amount or currency than the price
+    WORK_STUCK = "work_stuck"  # tried too often; the outbox message waits
+    STRIPE_LOCKED_OUT = "stripe_locked_out"  # our key is not accepted
+
+
+class CaseStatus(StrEnum):
+    """Whether it still needs somebody."""
+
+    OPEN = "open"
+    RESOLVED = "resolved"
+
+
+class Case(Base):
+    """One exception. The same trouble with the same thing is one case while it is open."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index(
+            "uq_cases_one_open",
+            "type",
+            "subject_id",
+            unique=True,
+            postgresql_where=text("status = 'open'"),
+        ),
+    )
+
+    type: Mapped[CaseType]
+    status: Mapped[CaseStatus] = mapped_column(default=CaseStatus.OPEN)
+    subject_id: Mapped[UUID]
+    detail: Mapped[str]  # a code, never personal data
+    amount_cents: Mapped[int | None]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("staff_members.id"))
+    opened_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]

@@ -1,0 +1,28 @@
+"""Patients: the people who book."""
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped
+
+from booking_service.db import Base
+
+
+def name_key(name: str) -> str:
+    """Return a name as it is compared: case and spacing do not make another person."""
+    return " ".join(name.casefold().split())
+
+
+class Patient(Base):
+    """A person who has booked at least once. No clinical data is kept here."""
+
+    __tablename__ = "patients"
+    __table_args__ = (
+        # The same name at the same address is the same person; only then may rows be shared.
+        Index("uq_patients_person", "name_key", "email", unique=True),
+        Index("ix_patients_phone", "phone"),
+    )
+
+    name: Mapped[str]
+    name_key: Mapped[str]
+    email: Mapped[str]  # lower case
+    phone: Mapped[str]  # E.164
+    locale: Mapped[str]

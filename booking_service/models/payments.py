@@ -1,0 +1,59 @@
+"""Payments: the first-visit charge of a booking."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from booking_service.db import Base
+from booking_service.models.bookings import Booking
+from booking_service.models.offers import Offer
+
+
+class PaymentStatus(StrEnum):
+    """Whether money was taken."""
+
+    OPEN = "open"  # the patient may still pay
+    PAID = "paid"
+    EXPIRED = "expired"  # nobody paid, and nobody can any more
+    FAILED = "failed"
+
+
+class Payment(Base):
+    """The first-visit charge of one booking, in US cents. Once paid it stays paid."""
+
+    __tablename__ = "payments"
+    __table_args__ = (
+        CheckConstraint("amount_cents > 0", name="amount_positive"),
+        CheckConstraint(
+            "status <> 'paid' OR (paid_at IS NOT NULL AND stripe_payment_intent_id IS NOT NULL)",
+            name="paid_is_proven",
+        ),
+    )
+
+    booking_id: Mapped[UUID] = mapped_column(ForeignKey("bookings.id"), unique=True)
+    offer_id: Mapped[UUID] = mapped_column(ForeignKey("offers.id"))
+    status: Mapped[PaymentStatus] = mapped_column(default=PaymentStatus.OPEN)
+    amount_cents: Mapped[int]
+    currency: Mapped[str]
+    created_at: Mapped[datetime]
+    paid_at: Mapped[datetime | None]
+    disputed_at: Mapped[datetime | None]
+    stripe_checkout_session_id: Mapped[str | None] = mapped_column(unique=True)
+    checkout_url: Mapped[str | None]
+    stripe_payment_intent_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_customer_id: Mapped[str | None]
+    stripe_payment_method_id: Mapped[str | None]  # only when the patient agreed to keep it
+    card_brand: Mapped[str | None]
+    card_last4: Mapped[str | None]
+    fee_cents: Mapped[int | None]
+
+    booking: Mapped[Booking] = relationship(lazy="raise")
+    offer: Mapped[Offer] = relationship(lazy="raise")
+
+    @property
+    def card(self) -> str:
+        """The card in words a patient knows it by, like "Visa 4242"."""
+        return f"{(self.card_brand or 'card').title()} {self.card_last4 or ''}".strip()

@@ -1,0 +1,44 @@
+"""The practice itself: name, place, time zone and the rules its staff may change."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import CheckConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from booking_service.db import Base
+
+
+class Practice(Base):
+    """The one practice this installation serves."""
+
+    __tablename__ = "practices"
+    __table_args__ = (
+        CheckConstraint("only_row", name="only_row"),
+        CheckConstraint("visit_minutes > 0", name="visit_positive"),
+        CheckConstraint("grid_minutes > 0", name="grid_positive"),
+    )
+
+    only_row: Mapped[bool] = mapped_column(default=True, unique=True)
+    name: Mapped[str]
+    phone: Mapped[str]  # E.164
+    email: Mapped[str]
+    street: Mapped[str]
+    city: Mapped[str]
+    directions: Mapped[str]  # parking, step-free entrance
+    timezone: Mapped[str]  # an IANA name
+    visit_minutes: Mapped[int]
+    grid_minutes: Mapped[int]
+    lead_minutes: Mapped[int]  # a visit may start this long from now, not sooner
+    horizon_days: Mapped[int]  # the last bookable day, counted from today
+    cutoff_hours: Mapped[int]  # cancelled earlier: money back; later: kept
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The practice's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def visit_length(self) -> timedelta:
+        """How long a first visit takes."""
+        return timedelta(minutes=self.visit_minutes)

@@ -1,0 +1,132 @@
+"""The demo practice: what `services.demo` writes down. Nothing in it is a secret."""
+
+from typing import Any, Final, NamedTuple
+
+from booking_service.models import Role
+from booking_service.models.timetable import Shift
+
+PRACTICE: Final[dict[str, Any]] = {
+    "name": "Alder Chiropractic",
+    "phone": "+15185550142",
+    "email": "hello@alder.example",
+    "street": "214 Mill Street, Suite 2",
+    "city": "Albany NY",
+    "directions": "Parking behind the building, step-free entrance.",
+    "timezone": "America/New_York",
+    "visit_minutes": 45,
+    "grid_minutes": 20,
+    "lead_minutes": 120,
+    "horizon_days": 28,
+    "cutoff_hours": 24,
+}
+
+_MON, _TUE, _WED, _THU, _FRI, _SAT = range(6)
+
+
+def _shifts(weekday: int, *spans: str) -> list[Shift]:
+    """Read spans like "8:00-12:10" of one weekday."""
+    ends = [[_minute(text) for text in span.split("-")] for span in spans]
+    return [Shift(weekday, opens, closes) for opens, closes in ends]
+
+
+def _minute(text: str) -> int:
+    hour, minute = text.split(":")
+    return int(hour) * 60 + int(minute)
+
+
+class Person(NamedTuple):
+    """Somebody patients can book, with a week that leaves time for lunch."""
+
+    name: str
+    room: str
+    week: list[Shift]
+
+
+PRACTITIONERS: Final = (
+    Person(
+        "Dr. Maya Okafor",
+        "Room 1",
+        [
+            *_shifts(_MON, "8:00-12:10", "13:10-15:30"),
+            *_shifts(_TUE, "8:00-12:10", "13:10-15:30"),
+            *_shifts(_WED, "8:00-12:10", "13:10-15:30"),
+            *_shifts(_THU, "10:00-13:00", "14:00-18:30"),
+        ],
+    ),
+    Person(
+        "Dr. Tom Reyes",
+        "Room 2",
+        [
+            *_shifts(_MON, "8:30-12:00", "13:10-16:00"),
+            *_shifts(_TUE, "11:10-14:10", "15:10-19:00"),
+            *_shifts(_WED, "8:30-12:00", "13:10-16:00"),
+            *_shifts(_FRI, "8:30-12:00", "13:10-16:00"),
+        ],
+    ),
+    Person(
+        "Dr. Lena Park",
+        "Room 3",
+        [
+            *_shifts(_MON, "8:00-12:00", "13:00-16:00"),
+            *_shifts(_WED, "8:00-12:00", "13:00-16:00"),
+            *_shifts(_THU, "8:00-12:00", "13:00-16:00"),
+            *_shifts(_FRI, "8:00-12:00", "13:00-16:00"),
+            *_shifts(_SAT, "9:00-12:40"),
+        ],
+    ),
+)
+
+CLOSURE_REASON: Final = "Closed for Thanksgiving"
+
+PRICE_CENTS: Final = 3900
+CURRENCY: Final = "usd"
+INCLUDES: Final = ("Exam", "Consultation", "Total-spinal adjustment")
+PROMISE: Final = (
+    "Refunded in full if you become a member and begin treatment at this visit. "
+    "If you decide not to, the visit is yours and you owe nothing more."
+)
+TERMS: Final = """\
+First-visit and refund terms, version 1
+Sample text. It needs review by the practice's counsel before it is used with patients.
+
+1. Your first visit costs $39.00. It includes an exam, a consultation and a total-spinal adjustment.
+2. You get all of the $39.00 back if, during that visit, you become a member and begin treatment
+   under your membership plan. The adjustment that is part of the first visit does not count as
+   beginning treatment. Becoming a member counts once its first payment has gone through.
+3. The refund is sent by itself, to the card you paid with. Banks usually show it within 5 to 10
+   business days. If it cannot be returned to that card, we will pay you another way.
+4. Membership is your choice. There is no charge for saying no.
+5. Cancel or move your visit up to 24 hours before it starts for a full refund. Later than that, or
+   if you do not come, the payment is kept.
+6. The offer is for people who are new to the practice.
+"""
+
+
+class Sold(NamedTuple):
+    """A membership plan, by the month."""
+
+    name: str
+    price_cents: int
+    visits_a_month: int
+
+
+PLANS: Final = (
+    Sold("Wellness", 7900, 2),
+    Sold("Corrective", 14900, 4),
+    Sold("Family", 22900, 6),
+)
+
+
+class Member(NamedTuple):
+    """Somebody who can sign in to the demo."""
+
+    email: str
+    name: str
+    role: Role
+
+
+STAFF: Final = (
+    Member("priya@alder.example", "Priya Shah", Role.FRONT_DESK),
+    Member("ana@alder.example", "Ana Ruiz", Role.FINANCE),
+    Member("owner@alder.example", "Sam Alder", Role.ADMIN),
+)

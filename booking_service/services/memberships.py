@@ -1,0 +1,175 @@
+"""Memberships: the desk decides, a worker takes the first payment, and the promise follows."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from booking_service.clock import local_day, utc_now
+from booking_service.db import locked, transaction
+from booking_service.errors import (
+    FieldError,
+    Invalid,
+    NoSavedCard,
+    NotAllowed,
+    NotArrived,
+    NotFound,
+    TooLate,
+    TreatmentNotBegun,
+    WindowClosed,
+)
+from booking_service.models import (
+    Actor,
+    Booking,
+    BookingStatus,
+    ChargeStatus,
+    Membership,
+    MembershipStatus,
+    Patient,
+    Payment,
+    Plan,
+    Practice,
+    Promise,
+    PromiseStatus,
+    Tender,
+    Topic,
+)
+from booking_service.services import audit, bookings, outbox
+
+_LONGEST_REFERENCE: Final = 64
+_CURRENT: Final = (
+    MembershipStatus.PENDING,
+    MembershipStatus.ACTIVE,
+    MembershipStatus.PAST_DUE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tendered:
+    """How the first payment is made; a recorded one names its receipt."""
+
+    method: Tender
+    reference: str | None = None
+
+
+def convert(
+    booking_id: UUID, plan_id: UUID, tendered: Tendered, actor: Actor, undo: timedelta
+) -> tuple[UUID, bool]:
+    """Make a patient a member, and return the membership and whether this call decided it.
+
+    Nothing is sent to Stripe before `undo` has passed. Whoever presses second gets what the first
+    decided; after a declined payment it is a new decision about the same membership.
+
+    Raises:
+        NotArrived, TreatmentNotBegun, WindowClosed: the visit is not at that point, or past it.
+        NoSavedCard: the patient did not agree to keep a card.
+        Invalid: no such plan, or a recorded payment without a reference.
+        NotAllowed: the money already went back, or nobody is visiting.
+    """
+    now = utc_now()
+    with transaction() as session:
+        booking = bookings.with_patient(session, booking_id)
+        current = session.scalar(
+            select(Membership)
+            .where(Membership.patient_id == booking.patient_id, Membership.status.in_(_CURRENT))
+            .with_for_update()
+        )
+        if current is not None and current.charge_status is not ChargeStatus.DECLINED:
+            return current.id, False
+        _refuse_unless_in_window(session, booking, now)
+        plan = _plan(session, plan_id)
+        _refuse_unless_payable(session, booking, tendered)
+        membership = current or Membership(booking_id=booking.id, patient_id=booking.patient_id)
+        membership.plan_id = plan.id
+        membership.amount_cents = plan.price_cents
+        membership.tender = tendered.method
+        membership.reference = tendered.reference
+        membership.charge_status = ChargeStatus.SCHEDULED
+        membership.decline_code = None
+        membership.decided_at = now
+        membership.decided_by = actor.name
+        membership.undo_until = now + undo
+        session.add(membership)
+        session.flush()
+        outbox.post(session, Topic.MEMBERSHIP_DUE, membership.id, not_before=membership.undo_until)
+        audit.record(
+            session,
+            actor,
+            "membership.convert",
+            membership.id,
+            booking=str(booking.id),
+            plan=str(plan.id),
+            tender=tendered.method,
+        )
+        return membership.id, True
+
+
+def undo(membership_id: UUID, actor: Actor) -> None:
+    """Take a membership back before anything was sent to Stripe.
+
+    Raises:
+        TooLate: the time for it is over, and the first payment is being taken or was.
+        NotFound: there is no such membership.
+    """
+    with transaction() as session:
+        membership = with_patient(session, membership_id)
+        if membership.status is MembershipStatus.UNDONE:
+            return
+        if (
+            membership.charge_status is not ChargeStatus.SCHEDULED
+            or membership.undo_until <= utc_now()
+        ):
+            raise TooLate("The time to undo is over. The membership can be cancelled instead.")
+        membership.move_to(MembershipStatus.UNDONE)
+        membership.ended_at = utc_now()
+        audit.record(session, actor, "membership.undo", membership.id)
+
+
+def with_patient(session: Session, membership_id: UUID) -> Membership:
+    """Lock a membership and, before it, its patient: the order that cannot deadlock.
+
+    Raises:
+        NotFound: there is no such membership.
+    """
+    patient_id = session.scalar(select(Membership.patient_id).where(Membership.id == membership_id))
+    if patient_id is None:
+        raise NotFound("There is no such membership.")
+    locked(session, Patient, patient_id)
+    return locked(session, Membership, membership_id)
+
+
+def _refuse_unless_in_window(session: Session, booking: Booking, now: datetime) -> None:
+    if booking.status is BookingStatus.CONFIRMED:
+        raise NotArrived("Check the patient in first.")
+    if booking.status is BookingStatus.ARRIVED:
+        raise TreatmentNotBegun("Treatment hasn't been marked as begun. Mark it first.")
+    if booking.status is BookingStatus.COMPLETED:
+        raise WindowClosed("This visit has ended. Finance can grant the refund as goodwill.")
+    if booking.status is not BookingStatus.IN_TREATMENT:
+        raise NotAllowed(f"This visit is {booking.status.replace('_', ' ')}.")
+    zone = session.scalars(select(Practice)).one().zone
+    if local_day(booking.starts_at, zone) != local_day(now, zone):
+        raise WindowClosed("The day of this visit is over. Finance can grant the refund.")
+    promise = session.scalar(select(Promise).where(Promise.booking_id == booking.id))
+    if promise is None or promise.status is not PromiseStatus.OPEN:
+        raise NotAllowed("The first-visit payment already went back, or can't go back.")
+
+
+def _refuse_unless_payable(session: Session, booking: Booking, tendered: Tendered) -> None:
+    if tendered.method is Tender.SAVED_CARD:
+        payment = session.scalars(select(Payment).where(Payment.booking_id == booking.id)).one()
+        if payment.stripe_payment_method_id is None:
+            raise NoSavedCard("The patient did not agree to keep a card. Record the payment.")
+    elif not tendered.reference or len(tendered.reference) > _LONGEST_REFERENCE:
+        detail = f"Enter the receipt or terminal reference, {_LONGEST_REFERENCE} signs or fewer"
+        raise Invalid(FieldError("reference", "missing", detail))
+
+
+def _plan(session: Session, plan_id: UUID) -> Plan:
+    plan = session.get(Plan, plan_id)
+    if plan is None or not plan.is_on_sale:
+        raise Invalid(FieldError("plan_id", "unknown", "Choose one of the plans on sale"))
+    return plan

@@ -1,0 +1,135 @@
+"""The promise: the only file that moves one."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Exists, Select, exists, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from booking_service.clock import day_bounds, local_day, utc_now
+from booking_service.db import locked, transaction
+from booking_service.models import (
+    Booking,
+    ChargeStatus,
+    Membership,
+    MembershipStatus,
+    Patient,
+    Payment,
+    Practice,
+    Promise,
+    PromiseStatus,
+)
+from booking_service.services import ledger
+
+
+def open_(session: Session, payment: Payment) -> None:
+    """Begin the promise of a first visit that was just paid."""
+    now = utc_now()
+    session.add(
+        Promise(payment_id=payment.id, booking_id=payment.booking_id, opened_at=now, changed_at=now)
+    )
+
+
+def prove_treatment(session: Session, booking_id: UUID, at: datetime) -> None:
+    """Note the second proof: care under the plan began."""
+    promise = _of_booking(session, booking_id)
+    if promise is not None and promise.status is PromiseStatus.OPEN:
+        promise.treatment_began_at = at
+
+
+def prove_member(session: Session, membership: Membership) -> UUID | None:
+    """Note the first proof; when both are there, return the payment that is now owed back.
+
+    Whether the window was open was checked when the desk decided. A bank that takes a minute
+    longer does not cost the patient the refund.
+    """
+    promise = _of_booking(session, membership.booking_id)
+    if promise is None or promise.status is not PromiseStatus.OPEN:
+        return None
+    promise.member_at = utc_now()
+    promise.membership_id = membership.id
+    if promise.treatment_began_at is None:
+        return None
+    promise.move_to(PromiseStatus.EARNED, utc_now())
+    return promise.payment_id
+
+
+def block(session: Session, payment_id: UUID) -> None:
+    """A dispute stands in the way of the money: finance decides."""
+    _move(session, payment_id, {PromiseStatus.EARNED: PromiseStatus.BLOCKED})
+
+
+def money_returned(session: Session, payment_id: UUID) -> None:
+    """The money went back. Before the visit decided anything, that leaves nothing to promise."""
+    settled = PromiseStatus.SETTLED
+    moves = dict.fromkeys(
+        (PromiseStatus.EARNED, PromiseStatus.BLOCKED, PromiseStatus.BROKEN), settled
+    )
+    _move(session, payment_id, moves | {PromiseStatus.OPEN: PromiseStatus.VOID})
+
+
+def money_bounced(session: Session, payment_id: UUID) -> None:
+    """Stripe could not return the money, or the bank sent it back: a person pays another way."""
+    broken = PromiseStatus.BROKEN
+    _move(session, payment_id, {PromiseStatus.EARNED: broken, PromiseStatus.SETTLED: broken})
+
+
+def lapse(session: Session, booking_id: UUID) -> None:
+    """End a promise whose visit ended, unless a membership is being started."""
+    promise = _of_booking(session, booking_id)
+    if promise is None or promise.status is not PromiseStatus.OPEN:
+        return
+    if session.scalar(select(_is_joining(booking_id))):
+        return
+    promise.move_to(PromiseStatus.LAPSED, utc_now())
+    ledger.record_lapse(session, session.get_one(Payment, promise.payment_id))
+
+
+def sweep() -> int:
+    """Let promises lapse whose visit was not closed on its day; return how many were looked at."""
+    with transaction() as session:
+        zone = session.scalars(select(Practice)).one().zone
+        today, _ = day_bounds(local_day(utc_now(), zone), zone)
+        rows = session.execute(_left_open(today)).all()
+    for booking_id, patient_id in rows:
+        with transaction() as session:
+            locked(session, Patient, patient_id)
+            lapse(session, booking_id)
+    return len(rows)
+
+
+def _left_open(before: datetime) -> Select[UUID, UUID]:
+    return (
+        select(Booking.id, Patient.id)
+        .join(Patient, Patient.id == Booking.patient_id)
+        .join(Promise, Promise.booking_id == Booking.id)
+        .where(
+            Promise.status == PromiseStatus.OPEN,
+            Booking.starts_at < before,
+            ~_is_joining(Promise.booking_id),
+        )
+    )
+
+
+def _of_booking(session: Session, booking_id: UUID) -> Promise | None:
+    return session.scalar(_locked_promise().where(Promise.booking_id == booking_id))
+
+
+def _move(session: Session, payment_id: UUID, moves: Mapping[PromiseStatus, PromiseStatus]) -> None:
+    promise = session.scalar(_locked_promise().where(Promise.payment_id == payment_id))
+    if promise is not None and promise.status in moves:
+        promise.move_to(moves[promise.status], utc_now())
+
+
+def _locked_promise() -> Select[Promise]:
+    return select(Promise).with_for_update().execution_options(populate_existing=True)
+
+
+def _is_joining(booking_id: InstrumentedAttribute[UUID] | UUID) -> Exists:
+    """Whether a membership is being started whose first payment was not declined."""
+    return exists().where(
+        Membership.booking_id == booking_id,
+        Membership.status == MembershipStatus.PENDING,
+        Membership.charge_status != ChargeStatus.DECLINED,
+    )

@@ -1,0 +1,13 @@
+"""Noting that a member of staff looked at a patient's record."""
+
+from uuid import UUID
+
+from booking_service.db import transaction
+from booking_service.models import Actor
+from booking_service.services import audit
+
+
+def note_view(actor: Actor, booking_id: UUID) -> None:
+    """Write down that somebody opened a patient's visit. Nothing is changed by looking."""
+    with transaction() as session:
+        audit.record(session, actor, "booking.view", booking_id)

@@ -1,0 +1,25 @@
+"""Pages in: parse, call one service or query, answer."""
+
+from flask import Flask
+
+from booking_service.web import (
+    book,
+    desk,
+    errors,
+    filters,
+    finance,
+    health,
+    security,
+    sign_in,
+    visit,
+    webhooks,
+)
+
+
+def register(app: Flask) -> None:
+    """Attach every blueprint, the formatters, and what happens to refusals."""
+    for module in (book, visit, sign_in, desk, finance, webhooks, health):
+        app.register_blueprint(module.bp)
+    security.register(app)
+    filters.register(app)
+    errors.register(app)

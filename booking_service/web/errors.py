@@ -1,0 +1,43 @@
+"""What happens to a refusal: a page for people, a problem document for programs."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from flask import Flask, current_app, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from booking_service.api import problems
+from booking_service.errors import BookingServiceError
+
+# Callers of these read JSON, or nothing at all.
+_MACHINES: Final = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+
+
+def register(app: Flask) -> None:
+    """Answer every refusal in the caller's language, with the status it deserves."""
+    app.register_error_handler(BookingServiceError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _bug)
+
+
+def _refused(error: BookingServiceError) -> Any:  # noqa: ANN401  # a page or a problem document
+    if request.path.startswith(_MACHINES):
+        return problems.answer(error)
+    return render_template("error.html", status=error.status, sentence=str(error)), error.status
+
+
+def _http_error(error: HTTPException) -> Any:  # noqa: ANN401  # a page or a problem document
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return error  # a redirect
+    return _plain(HTTPStatus(error.code))
+
+
+def _bug(error: Exception) -> Any:  # noqa: ANN401  # a page or a problem document
+    current_app.logger.error("unexpected error", exc_info=error)
+    return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _plain(status: HTTPStatus) -> Any:  # noqa: ANN401  # a page or a problem document
+    if request.path.startswith(_MACHINES):
+        return problems.plain(status)
+    return render_template("error.html", status=status, sentence=None), status

@@ -1,0 +1,44 @@
+"""Mails, from the queue: a task for each topic a patient hears of."""
+
+from celery import shared_task
+from flask import current_app, render_template
+
+from booking_service.models import Topic
+from booking_service.services import notifications
+from booking_service.services.notifications import PostOffice
+from workers.work import do, patience
+
+
+def _send(topic: Topic, message_id: str) -> None:
+    extensions = current_app.extensions
+    post_office = PostOffice(
+        extensions["mailer"],
+        lambda template, facts: render_template(template, **facts),
+        extensions["links"],
+        patience().lease,
+    )
+    do(message_id, lambda subject_id: notifications.send(topic, subject_id, post_office))
+
+
+@shared_task(name=Topic.BOOKING_CONFIRMED)
+def booking_confirmed(message_id: str) -> None:
+    """Tell a patient when and where."""
+    _send(Topic.BOOKING_CONFIRMED, message_id)
+
+
+@shared_task(name=Topic.MEMBERSHIP_STARTED)
+def membership_started(message_id: str) -> None:
+    """Welcome a member whose first visit is not refunded."""
+    _send(Topic.MEMBERSHIP_STARTED, message_id)
+
+
+@shared_task(name=Topic.REFUND_SENT)
+def refund_sent(message_id: str) -> None:
+    """Tell a patient that the money is on its way, and welcome a member."""
+    _send(Topic.REFUND_SENT, message_id)
+
+
+@shared_task(name=Topic.REFUND_FAILED)
+def refund_failed(message_id: str) -> None:
+    """Tell a patient that the money comes another way."""
+    _send(Topic.REFUND_FAILED, message_id)
