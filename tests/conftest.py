@@ -1,0 +1,167 @@
+"""Fixtures: real PostgreSQL, real Valkey, the real Stripe SDK, and the simulator over HTTP."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from flask_migrate import upgrade
+from sqlalchemy import text
+
+from booking_service import clock, create_app
+from booking_service.config import Settings
+from booking_service.db import Base, db
+from booking_service.gateways.stripe import StripeGateway
+from booking_service.local.embedded import Postgres, Valkey
+from booking_service.local.ports import free_port
+from booking_service.services import demo, outbox
+from booking_service.simulator.serving import running
+from tests.stripe_account import StripeAccount
+from workers.app import create_celery
+
+WEBHOOK_SECRET = "whsec_" + "t" * 32
+
+
+@pytest.fixture(scope="session")
+def var() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="first-visit-"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(var: Path) -> Iterator[Postgres]:
+    with Postgres(var, free_port(), fast_unsafe=True) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey(var: Path) -> Iterator[Valkey]:
+    with Valkey(var, free_port()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stripe_url() -> Iterator[str]:
+    with running() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def environment(postgres: Postgres, valkey: Valkey, stripe_url: str) -> dict[str, str]:
+    """What a process of the service needs to know. Waits are short: nobody sleeps in a test."""
+    return {
+        "DATABASE_URL": postgres.url,
+        "REDIS_URL": valkey.url,
+        "SECRET_KEY": "for tests only, and longer than 32 bytes",
+        "PUBLIC_BASE_URL": "http://127.0.0.1:8000",
+        "STRIPE_API_KEY": "sk_test_first_visit",
+        "STRIPE_API_BASE": stripe_url,
+        "STRIPE_WEBHOOK_SECRETS": WEBHOOK_SECRET,
+        "SMTP_URL": f"smtp://127.0.0.1:{free_port()}",
+        "MAIL_FROM": "frontdesk@first-visit.example",
+        "LOG_FORMAT": "text",
+        "LEASE_SECONDS": "2",
+        "JANITOR_DELAYS_SECONDS": "1,1,1",
+        "STRIPE_TIMEOUT_SECONDS": "2",
+    }
+
+
+@pytest.fixture(scope="session")
+def settings(environment: dict[str, str]) -> Settings:
+    return Settings.from_env(environment)
+
+
+@pytest.fixture(scope="session")
+def served_app(settings: Settings) -> Iterator[Flask]:
+    """The service on a migrated database, made once."""
+    made = create_app(settings)
+    with made.app_context():
+        upgrade(directory=str(Path(made.root_path) / "migrations"))
+        db.engine.dispose()
+    yield made
+    with made.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(served_app: Flask, stripe: StripeAccount) -> Iterator[Flask]:
+    """Give each test an empty database and an empty Stripe, and commit as production does."""
+    with served_app.app_context():
+        tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        with db.engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {tables}"))
+        yield served_app
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def gateway(app: Flask) -> StripeGateway:
+    return app.extensions["gateway"]
+
+
+@pytest.fixture
+def stripe(stripe_url: str) -> StripeAccount:
+    """The pretend Stripe's memory and moods, emptied; fails the test if it broke its contract."""
+    account = StripeAccount(stripe_url)
+    account.reset()
+    return account
+
+
+@pytest.fixture
+def seeded(app: Flask, settings: Settings) -> demo.Seeded:
+    """The demo practice, open around the clock, so that a visit can be at any time."""
+    return demo.seed(settings.secret_key, is_live=False, all_hours=True)
+
+
+@pytest.fixture
+def travel(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Set the service's clock; it then stands still. Stripe's clock goes on."""
+
+    def to(at: datetime) -> None:
+        monkeypatch.setattr(clock, "source", lambda: at)
+
+    return to
+
+
+@pytest.fixture(scope="session")
+def celery(served_app: Flask):
+    """The real task registry, whose tasks tests run in this process."""
+    made = create_celery(served_app)
+    made.loader.import_default_modules()
+    return made
+
+
+@pytest.fixture
+def work(app: Flask, celery, settings: Settings) -> Callable[[], list[str]]:
+    """Do all work that is due now, as the relay and one worker would; return the topics done."""
+
+    def until_nothing_is_due() -> list[str]:
+        done: list[str] = []
+        while messages := outbox.claim(settings.lease):
+            for message_id, topic in messages:
+                celery.tasks[topic].run(str(message_id))
+                done.append(topic.value)
+        return done
+
+    return until_nothing_is_due
+
+
+@pytest.fixture
+def mail(app: Flask) -> Iterator[SimpleNamespace]:
+    """The letters that would have left, in order; the outermost edge is the mailer."""
+    box = SimpleNamespace(letters=[])
+    kept = app.extensions["mailer"]
+    app.extensions["mailer"] = SimpleNamespace(send=box.letters.append)
+    yield box
+    app.extensions["mailer"] = kept

@@ -1,0 +1,98 @@
+"""Makers with defaults: how far a first visit has come, each by the service's own steps."""
+
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import select
+
+from booking_service.db import db
+from booking_service.models import Actor, ActorKind, Booking, Payment, Plan, Refund, Tender
+from booking_service.queries import availability
+from booking_service.services import bookings, checkout, holds, memberships, patients
+from booking_service.services.memberships import Tendered
+
+PRIYA = Actor(ActorKind.STAFF, None, "Priya Shah")
+HALF_AN_HOUR = timedelta(minutes=30)
+
+
+def free_slot(nth: int = 0) -> availability.Slot:
+    return availability.soonest(nth + 1)[nth]
+
+
+def hold(slot: availability.Slot | None = None, lifetime: timedelta = HALF_AN_HOUR) -> UUID:
+    slot = slot or free_slot()
+    return holds.place(slot.practitioner_id, slot.starts_at, lifetime, None)
+
+
+def details(
+    name: str = "Dana Whitfield", email: str = "dana@example.com", phone: str = "518 555 0178"
+) -> patients.PatientDetails:
+    return patients.read_details(name, email, phone)
+
+
+def at_stripe(
+    slot: availability.Slot | None = None,
+    *,
+    save_card: bool = True,
+    lifetime: timedelta = HALF_AN_HOUR,
+    **person: str,
+) -> Payment:
+    """A held time whose patient was sent to Stripe's page."""
+    booking_id = hold(slot, lifetime)
+    patients.set_details(booking_id, details(**person), lifetime)
+    consent = checkout.Consent(1, "203.0.113.9", "a browser", save_card)
+    extensions = current_app.extensions
+    checkout.start(booking_id, consent, extensions["gateway"], extensions["links"], lifetime)
+    return payment_of(booking_id)
+
+
+def paid(stripe, *, card: str = "4242424242424242", **more) -> SimpleNamespace:
+    """A confirmed booking, paid by card."""
+    payment = at_stripe(**more)
+    assert stripe.pay(payment.stripe_checkout_session_id, card).status_code == 200
+    checkout.confirm(payment.stripe_checkout_session_id, current_app.extensions["gateway"])
+    return SimpleNamespace(
+        booking_id=payment.booking_id, payment=payment_of(payment.booking_id)
+    )
+
+
+def in_treatment(stripe, **more) -> SimpleNamespace:
+    """A patient who is here, and whose treatment began."""
+    visit = paid(stripe, **more)
+    bookings.arrive(visit.booking_id, PRIYA)
+    bookings.begin_treatment(visit.booking_id, PRIYA)
+    return visit
+
+
+def converted(stripe, tendered: Tendered | None = None, **more) -> SimpleNamespace:
+    """A patient whom the desk made a member, with nothing left to undo."""
+    visit = in_treatment(stripe, **more)
+    visit.membership_id, _ = memberships.convert(
+        visit.booking_id, plan().id, tendered or Tendered(Tender.SAVED_CARD), PRIYA, timedelta(0)
+    )
+    return visit
+
+
+def plan(name: str = "Corrective") -> Plan:
+    return db.session.scalars(select(Plan).where(Plan.name == name)).one()
+
+
+def payment_of(booking_id: UUID) -> Payment:
+    db.session.rollback()
+    return db.session.scalars(select(Payment).where(Payment.booking_id == booking_id)).one()
+
+
+def booking(booking_id: UUID) -> Booking:
+    db.session.rollback()
+    return db.session.get_one(Booking, booking_id)
+
+
+def refunds() -> list[Refund]:
+    db.session.rollback()
+    return list(db.session.scalars(select(Refund).order_by(Refund.requested_at)))
+
+
+def later(at: datetime, **span: float) -> datetime:
+    return at + timedelta(**span)

@@ -1,0 +1,59 @@
+"""A test's view of the pretend Stripe, over HTTP like everybody else's."""
+
+from typing import Any
+
+import requests
+
+_KEY = {"Authorization": "Bearer sk_test_first_visit", "Stripe-Version": "2026-10-28.endive"}
+
+
+class StripeAccount:
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def reset(self) -> None:
+        self._post("/_sim/reset")
+
+    def pay(self, session_id: str, card: str = "4242424242424242") -> requests.Response:
+        """Do what a patient does on the payment page."""
+        body = {"card": card, "email": "dana@example.com"}
+        return requests.post(f"{self.url}/_sim/checkout/sessions/{session_id}/pay", json=body)
+
+    def fault(self, kind: str, path: str, method: str = "POST", times: int = 1, **more: Any) -> str:
+        """Break the next requests to a path; see the simulator's faults for the kinds."""
+        fault = {"kind": kind, "path": path, "method": method, "times": times, **more}
+        return self._post("/_sim/faults", fault)["id"]
+
+    def faults(self) -> list[dict[str, Any]]:
+        return requests.get(f"{self.url}/_sim/faults").json()
+
+    def release(self, fault_id: str) -> None:
+        self._post(f"/_sim/faults/{fault_id}/release")
+
+    def heal(self) -> None:
+        requests.delete(f"{self.url}/_sim/faults").raise_for_status()
+
+    def listed(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        answer = requests.get(f"{self.url}/v1/{path}", params=query, headers=_KEY)
+        answer.raise_for_status()
+        return answer.json()["data"]
+
+    def refunds(self) -> list[dict[str, Any]]:
+        return self.listed("refunds", limit=100)
+
+    def subscriptions(self) -> list[dict[str, Any]]:
+        return self.listed("subscriptions", limit=100, status="all")
+
+    def log(self) -> list[dict[str, Any]]:
+        return requests.get(f"{self.url}/_sim/log").json()
+
+    def advance(self, seconds: int) -> None:
+        self._post("/_sim/clock", {"advance": seconds})
+
+    def violations(self) -> list[Any]:
+        return requests.get(f"{self.url}/_sim/violations").json()
+
+    def _post(self, path: str, body: dict[str, Any] | None = None) -> Any:
+        answer = requests.post(f"{self.url}{path}", json=body or {})
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
