@@ -21,15 +21,19 @@ from workers.app import create_celery, queue_of
 log: Final = logging.getLogger(__name__)
 
 
-def hand_over(celery: Celery, messages: Sequence[tuple[UUID, Topic]]) -> None:
-    """Put messages into their queues; those Redis does not take are due again at once."""
+def hand_over(celery: Celery, messages: Sequence[tuple[UUID, Topic]]) -> bool:
+    """Put messages into their queues and return whether Redis took them all.
+
+    Those it does not take are due again at once.
+    """
     for number, (message_id, topic) in enumerate(messages):
         try:
             celery.send_task(topic, args=[str(message_id)], queue=queue_of(topic))
         except (OperationalError, OSError) as error:
             log.warning("Redis does not take messages: %s", type(error).__name__)
             outbox.give_back([id_ for id_, _ in messages[number:]])
-            return
+            return False
+    return True
 
 
 def run(app: Flask, celery: Celery, stopping: threading.Event) -> None:
@@ -54,8 +58,8 @@ def _listen(
     while not stopping.is_set():
         with app.app_context():
             messages = outbox.claim(settings.lease)
-            hand_over(celery, messages)
-        if not messages:
+            taken = hand_over(celery, messages)
+        if not messages or not taken:
             for _ in listener.notifies(timeout=interval, stop_after=1):
                 pass
 

@@ -2,7 +2,7 @@
 
 import smtplib
 from email.message import EmailMessage
-from email.utils import formataddr, formatdate
+from email.utils import formataddr, formatdate, parseaddr
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -18,7 +18,7 @@ class SmtpMailer:
 
     def __init__(self, url: str, sender: str) -> None:
         self._url = urlsplit(url)
-        self._sender = sender
+        self._address = parseaddr(sender)[1]  # the practice's own name goes in front
 
     def send(self, letter: Letter) -> None:
         """See Mailer."""
@@ -40,7 +40,7 @@ class SmtpMailer:
         message = EmailMessage()
         message["Message-ID"] = letter.message_id
         message["Date"] = formatdate()
-        message["From"] = formataddr((letter.sender_name, self._sender))
+        message["From"] = formataddr((letter.sender_name, self._address))
         message["To"] = letter.to
         message["Reply-To"] = letter.reply_to
         message["Subject"] = letter.subject

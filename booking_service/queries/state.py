@@ -114,7 +114,7 @@ def _refunds() -> list[dict[str, Any]]:
     counted = dict(
         db.session.execute(
             select(Attempt.subject_id, func.count()).group_by(Attempt.subject_id)
-        ).tuples()
+        ).all()
     )
     rows = db.session.scalars(select(Refund).order_by(Refund.requested_at))
     return [
@@ -161,7 +161,7 @@ def _ledger() -> dict[str, Any]:
             select(JournalLine.account, func.sum(JournalLine.amount_cents)).group_by(
                 JournalLine.account
             )
-        ).tuples()
+        ).all()
     )
     return {
         "balanced": sum(accounts.values()) == 0,
