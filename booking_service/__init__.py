@@ -1,52 +1,15 @@
-"""First Visit: bookings, memberships and the money-back promise of one practice."""
+"""First Visit: bookings, memberships and the money-back promise of one practice.
 
-from datetime import timedelta
-from pathlib import Path
-from typing import Final
+The service is put together in `app`, which is loaded when `create_app` is first asked for: the
+simulator, the mail catcher and the supervisor live in this package too, and need none of it.
+"""
 
-from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
-
-from booking_service import api, cli, logs, web
-from booking_service.config import Settings
-from booking_service.db import db, engine_options
-from booking_service.gateways.smtp import SmtpMailer
-from booking_service.gateways.stripe import StripeGateway
-from booking_service.links import Links
-
-ROOT: Final = Path(__file__).resolve().parent.parent
-
-# Pages and API calls carry no files; webhooks stay far below this.
-_LARGEST_REQUEST_BYTES: Final = 256 * 1024
-# A page that waits for Stripe says so after this long; workers may wait longer.
-_PERSON_WAITS: Final = timedelta(seconds=4)
+from typing import Any
 
 
-def create_app(settings: Settings | None = None) -> Flask:
-    """Put the service together. Tests pass their own settings; nobody else does."""
-    settings = settings or Settings.from_env()
-    logs.configure(settings.log_format)
-    app = Flask(__name__, template_folder=str(ROOT / "templates"))
-    app.config.update(
-        SECRET_KEY=settings.secret_key,
-        SQLALCHEMY_DATABASE_URI=settings.database_url,
-        SQLALCHEMY_ENGINE_OPTIONS=engine_options(pool_size=5),
-        MAX_CONTENT_LENGTH=_LARGEST_REQUEST_BYTES,
-        MAX_FORM_MEMORY_SIZE=_LARGEST_REQUEST_BYTES,
-        SESSION_COOKIE_NAME="__Host-session" if settings.is_https else "session",
-        SESSION_COOKIE_SECURE=settings.is_https,
-        SESSION_COOKIE_HTTPONLY=True,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
-    app.extensions["settings"] = settings
-    app.extensions["gateway"] = StripeGateway(settings, min(settings.stripe_timeout, _PERSON_WAITS))
-    app.extensions["mailer"] = SmtpMailer(settings.smtp_url, settings.mail_from)
-    app.extensions["links"] = Links(settings.secret_key, settings.public_base_url)
-    db.init_app(app)
-    cli.register(app)
-    web.register(app)
-    api.register(app)
-    if settings.trusted_proxy_count:
-        hops = settings.trusted_proxy_count
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask documents exactly this
-    return app
+def __getattr__(name: str) -> Any:  # noqa: ANN401  # what a module attribute is
+    if name == "create_app":
+        from booking_service.app import create_app  # noqa: PLC0415  # see above
+
+        return create_app
+    raise AttributeError(name)

@@ -127,7 +127,7 @@ def register(app: Flask) -> None:
 
 def main() -> None:
     """Run `booking`."""
-    from booking_service import create_app  # noqa: PLC0415  # the package imports this module
+    from booking_service.app import create_app  # noqa: PLC0415  # which imports this module
 
     try:
         FlaskGroup(create_app=create_app, name="booking")()

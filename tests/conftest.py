@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import text
 
-from booking_service import clock, create_app
+from booking_service import clock
+from booking_service.app import create_app
 from booking_service.config import Settings
 from booking_service.db import Base, db
 from booking_service.gateways.stripe import StripeGateway
@@ -165,3 +166,17 @@ def mail(app: Flask) -> Iterator[SimpleNamespace]:
     app.extensions["mailer"] = SimpleNamespace(send=box.letters.append)
     yield box
     app.extensions["mailer"] = kept
+
+
+@pytest.fixture
+def persevere(work, travel) -> Callable[[], list[str]]:
+    """Do all work that is due now or will be within a minute; no time passes but the clock's."""
+
+    def do() -> list[str]:
+        started, done = clock.utc_now(), work()
+        for seconds in range(3, 61, 3):
+            travel(started + timedelta(seconds=seconds))
+            done += work()
+        return done
+
+    return do

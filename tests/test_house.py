@@ -4,9 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import Enum
 
 from booking_service.db import Base
+from booking_service.migrations import HEAD
 from booking_service.models import Topic
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,6 +75,12 @@ def test_the_database_knows_every_status(app):
     enums = [c for t in Base.metadata.sorted_tables for c in t.c if isinstance(c.type, Enum)]
 
     assert [str(c) for c in enums if not c.type.create_constraint] == []
+
+
+def test_a_process_expects_the_newest_migration():
+    scripts = ScriptDirectory(str(ROOT / "booking_service" / "migrations"))
+
+    assert scripts.get_current_head() == HEAD
 
 
 def test_nothing_names_a_machine_or_a_package_index():

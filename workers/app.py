@@ -9,7 +9,7 @@ from typing import Any, Final
 from celery import Celery, Task
 from flask import Flask, current_app
 
-from booking_service import create_app
+from booking_service.app import create_app
 from booking_service.config import Settings
 from booking_service.gateways.stripe import StripeGateway
 

@@ -13,7 +13,7 @@ from flask import Flask
 from kombu.exceptions import OperationalError
 from sqlalchemy.exc import DBAPIError
 
-from booking_service import create_app
+from booking_service.app import create_app
 from booking_service.models import Topic
 from booking_service.services import outbox
 from workers.app import create_celery, queue_of

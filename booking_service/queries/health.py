@@ -1,20 +1,16 @@
 """Whether requests can be served, and the numbers monitoring watches."""
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import redis
-from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from booking_service.clock import utc_now
 from booking_service.db import db
+from booking_service.migrations import HEAD
 from booking_service.models import Case, CaseStatus, OutboxMessage, Refund, RefundStatus
-
-_MIGRATIONS: Final = Path(__file__).resolve().parent.parent / "migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +30,7 @@ def readiness(redis_url: str) -> Readiness:
         return Readiness("down", {"database": "down"})
     facts = {
         "database": "ok",
-        "migrated": migrated == _head(),
+        "migrated": migrated == HEAD,
         "redis": "ok" if _answers(redis_url) else "down",
         "oldest_due_seconds": oldest,
     }
@@ -72,11 +68,6 @@ def gauges() -> dict[str, tuple[str, float]]:
 
 def _count(condition: Any) -> int:  # noqa: ANN401  # any SQL condition over one table
     return db.session.scalar(select(func.count()).where(condition)) or 0
-
-
-@cache
-def _head() -> str | None:
-    return ScriptDirectory(str(_MIGRATIONS)).get_current_head()
 
 
 def _answers(redis_url: str) -> bool:
