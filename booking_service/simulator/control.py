@@ -1,0 +1,128 @@
+"""The control plane, `/_sim`: what tests and demonstrations do to the simulator, in JSON."""
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from booking_service.simulator import cards, paying
+from booking_service.simulator.account import Cause
+from booking_service.simulator.checks import Json
+from booking_service.simulator.errors import StripeError
+from booking_service.simulator.parts import Parts
+
+
+def blueprint(parts: Parts) -> Blueprint:
+    """Return the control plane of a simulator."""
+    bp = Blueprint("control", __name__, url_prefix="/_sim")
+    _add_faults(bp, parts)
+    _add_clock_and_events(bp, parts)
+    _add_log(bp, parts)
+
+    @bp.post("/checkout/sessions/<id_>/pay")
+    def pay(id_: str) -> Json:
+        facts = _facts()
+        card = cards.read(str(facts.get("card", "")))
+        email, name = facts.get("email"), facts.get("name", "Test Payer")
+        with parts.account.store.transaction():
+            parts.account.cause = Cause()
+            session, _ = paying.pay(parts.account, id_, card, email, name)
+        parts.account.wake()
+        return session
+
+    @bp.errorhandler(StripeError)
+    def refused(error: StripeError) -> tuple[Json, int]:
+        return error.body("control"), error.status
+
+    @bp.errorhandler(TypeError)
+    @bp.errorhandler(ValueError)
+    def unreadable(error: Exception) -> tuple[Json, int]:
+        return {"error": {"message": str(error)}}, 400
+
+    return bp
+
+
+def _facts() -> dict[str, Any]:
+    facts = request.get_json(silent=True)
+    if not isinstance(facts, dict):
+        raise ValueError("a JSON object is expected")  # noqa: TRY004 - answered with 400
+    return facts
+
+
+def _add_faults(bp: Blueprint, parts: Parts) -> None:
+    @bp.get("/faults")
+    def faults() -> Response:
+        return jsonify([fault.as_json() for fault in parts.faults.all()])
+
+    @bp.post("/faults")
+    def add_fault() -> tuple[Json, int]:
+        return parts.faults.add(_facts()).as_json(), 201
+
+    @bp.post("/faults/<id_>/release")
+    def release(id_: str) -> tuple[Json, int]:
+        fault = parts.faults.find(id_)
+        if fault is None:
+            return {"error": {"message": "no such fault"}}, 404
+        fault.released.set()
+        return fault.as_json(), 200
+
+    @bp.delete("/faults")
+    def clear_faults() -> tuple[str, int]:
+        parts.faults.clear()
+        return "", 204
+
+
+def _add_clock_and_events(bp: Blueprint, parts: Parts) -> None:
+    account = parts.account
+
+    @bp.get("/clock")
+    def clock() -> Json:
+        return {"now": account.clock.precise(), "offset": account.clock.offset}
+
+    @bp.post("/clock")
+    def advance() -> Json:
+        facts = _facts()
+        if not facts or facts.keys() - {"offset", "advance"}:
+            raise ValueError("offset or advance is expected, in seconds")
+        offset = float(facts.get("offset", account.clock.offset))
+        account.set_clock(offset + float(facts.get("advance", 0)))
+        return clock()
+
+    @bp.post("/events/<id_>/resend")
+    def resend(id_: str) -> tuple[Json, int]:
+        event = account.get("event", id_)
+        account.owe(event["id"])
+        account.wake()
+        return event, 202
+
+    @bp.post("/settings")
+    def settings() -> Json:
+        facts, settings = _facts(), account.settings
+        settings.webhook_url = str(facts.get("webhook_url", settings.webhook_url))
+        secrets = facts.get("webhook_secrets", settings.webhook_secrets)
+        settings.webhook_secrets = tuple(map(str, secrets))
+        delay = facts.get("refund_delay_seconds", settings.refund_delay_seconds)
+        settings.refund_delay_seconds = float(delay)
+        return {"webhook_url": settings.webhook_url, "refund_delay_seconds": delay}
+
+
+def _add_log(bp: Blueprint, parts: Parts) -> None:
+    @bp.get("/log")
+    def log() -> Response:
+        return jsonify(parts.log.entries())
+
+    @bp.get("/violations")
+    def violations() -> Response:
+        return jsonify(parts.log.violations())
+
+    @bp.get("/deliveries")
+    def deliveries() -> Response:
+        rows = parts.account.store.rows("SELECT * FROM deliveries ORDER BY id")
+        return jsonify([dict(row) for row in rows])
+
+    @bp.post("/reset")
+    def reset() -> tuple[str, int]:
+        parts.faults.clear()
+        parts.account.store.clear()
+        parts.account.clock.offset = 0
+        parts.log.clear()
+        return "", 204

@@ -1,0 +1,35 @@
+"""Events as the API shows them, and disputes, of which there are none yet."""
+
+from booking_service.simulator.checks import Json
+from booking_service.simulator.errors import invalid
+from booking_service.simulator.operations import Call, listing, operation, page_of, retrieval
+from booking_service.simulator.store import Condition
+
+retrieval("/v1/events/{id}", "event")
+listing("/v1/disputes", "dispute", "charge", "payment_intent")
+retrieval("/v1/disputes/{dispute}", "dispute")
+
+
+@operation(
+    "get",
+    "/v1/events",
+    "type",
+    "types",
+    "delivery_success",
+    "created",
+    "limit",
+    "starting_after",
+    "ending_before",
+)
+def _list(call: Call) -> Json:
+    conditions: list[Condition] = []
+    if call.get("type") and call.get("types"):
+        raise invalid("Specify one of: type, types", "types", "parameters_exclusive")
+    kinds = call.get("types") or ([call.get("type")] if call.get("type") else [])
+    if kinds:
+        one_of = " OR ".join(["json_extract(body, '$.type') GLOB ?"] * len(kinds))
+        conditions.append((f"({one_of})", tuple(kinds)))  # `*` stands for anything, as at Stripe
+    if "delivery_success" in call.params:
+        sign = "=" if call.params["delivery_success"] else ">"
+        conditions.append((f"json_extract(body, '$.pending_webhooks') {sign} ?", (0,)))
+    return page_of(call, "/v1/events", "event", conditions)
