@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 from flask_migrate import upgrade
 from sqlalchemy import text
 
-from booking_service import clock
+from booking_service import cli, clock
 from booking_service.app import create_app
 from booking_service.config import Settings
 from booking_service.db import Base, db
 from booking_service.gateways.stripe import StripeGateway
 from booking_service.local.embedded import Postgres, Valkey
-from booking_service.local.ports import free_port
+from booking_service.local.ports import free_port, wait_until
 from booking_service.services import demo, outbox
 from booking_service.simulator.serving import running
 from tests.stripe_account import StripeAccount
@@ -82,6 +82,7 @@ def settings(environment: dict[str, str]) -> Settings:
 def served_app(settings: Settings) -> Iterator[Flask]:
     """The service on a migrated database, made once."""
     made = create_app(settings)
+    cli.register(made)  # commands and migrations, which a serving process does not carry
     with made.app_context():
         upgrade(directory=str(Path(made.root_path) / "migrations"))
         db.engine.dispose()
@@ -180,3 +181,24 @@ def persevere(work, travel) -> Callable[[], list[str]]:
         return done
 
     return do
+
+
+@pytest.fixture
+def noon(travel: Callable[[datetime], None], stripe: StripeAccount) -> datetime:
+    """A Monday noon at the practice, for the service and for Stripe: no test hangs on tonight."""
+    at = datetime.fromisoformat("2026-11-23T17:00:00+00:00")
+    stripe.advance(round((at - clock.utc_now()).total_seconds()))
+    travel(at)
+    return at
+
+
+@pytest.fixture
+def eventually_at_stripe(stripe: StripeAccount) -> Iterator[Callable[[str], None]]:
+    """Let an hour pass at Stripe, and wait until its refunds have a status."""
+
+    def wait(status: str) -> None:
+        stripe.advance(3601)
+        wait_until(lambda: {r["status"] for r in stripe.refunds()} == {status}, f"refunds {status}")
+
+    yield wait
+    stripe.settings(refund_delay_seconds=5)

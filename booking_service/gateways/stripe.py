@@ -1,4 +1,4 @@
-"""The payment gateway over Stripe. Only this and `stripe_reading` import `stripe`."""
+"""The payment gateway over Stripe. Only the `stripe…` modules here import `stripe`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,6 @@ from uuid import UUID
 
 import stripe
 
-from booking_service.clock import utc_now
 from booking_service.config import Settings
 from booking_service.db import leave_for_the_network
 from booking_service.errors import (
@@ -17,8 +16,8 @@ from booking_service.errors import (
     GatewayLockedOut,
     GatewayRefused,
     GatewayUnavailable,
-    SignatureInvalid,
 )
+from booking_service.gateways import stripe_events
 from booking_service.gateways import stripe_reading as reading
 from booking_service.gateways.payments import (
     Checkout,
@@ -35,7 +34,6 @@ from booking_service.gateways.payments import (
 STRIPE_VERSION: Final = "2026-10-28.endive"  # the version these mappings were read against
 
 _CONNECT_SECONDS: Final = 3
-_TOLERANCE_SECONDS: Final = 300
 _ALL: Final[Any] = {"limit": 100}  # a page; Stripe's largest
 
 
@@ -216,17 +214,7 @@ class StripeGateway:
 
     def read_event(self, body: bytes, signature: str) -> Event:
         """See PaymentGateway."""
-        if _signed_at(signature) > utc_now().timestamp() + _TOLERANCE_SECONDS:
-            raise SignatureInvalid("The signature is from the future.")  # the SDK accepts these
-        for secret in self._secrets:
-            try:
-                event = self._client.construct_event(body, signature, secret, _TOLERANCE_SECONDS)
-            except stripe.SignatureVerificationError:
-                continue
-            except ValueError as error:
-                raise SignatureInvalid("The body is not an event.") from error
-            return Event(event.id, event.type, getattr(event.data.object, "id", ""))
-        raise SignatureInvalid("The signature does not verify.")
+        return stripe_events.read_event(body, signature, self._secrets)
 
     def _with_first_payment(self, made: stripe.Subscription) -> Subscription:
         """Add what the first invoice brought: the subscription itself does not say."""
@@ -248,14 +236,6 @@ class StripeGateway:
             paid_cents=paid,
             fee_cents=fee or None,
         )
-
-
-def _signed_at(signature: str) -> float:
-    for part in signature.split(","):
-        name, _, value = part.partition("=")
-        if name.strip() == "t" and value.isdecimal():
-            return float(value)
-    return 0.0
 
 
 @contextmanager
