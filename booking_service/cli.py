@@ -27,10 +27,10 @@ outbox_commands = AppGroup("outbox", help="Work that is owed.")
 
 
 @seed_commands.command("demo")
-@click.option("--days", default=28, show_default=True, help="How far ahead times are offered.")
+@click.option("--days", type=int, help="How far ahead times are offered; left as it is without.")
 @click.option("--all-hours", is_flag=True, help="Open around the clock, without lead time.")
 @click.option("--json", "as_json", is_flag=True, help="Print sign-ins and tokens as JSON.")
-def seed_demo(days: int, *, all_hours: bool, as_json: bool) -> None:
+def seed_demo(days: int | None, *, all_hours: bool, as_json: bool) -> None:
     """Set up the demo practice. Safe to repeat."""
     settings: Settings = current_app.extensions["settings"]
     seeded = demo.seed(

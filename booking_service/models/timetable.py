@@ -36,6 +36,9 @@ class Absence(NamedTuple):
 class _Pace(NamedTuple):
     visit: timedelta
     grid: timedelta
+    past_midnight: (
+        bool  # work goes on in the next day: a visit may begin in one and end in the other
+    )
 
 
 def offered(
@@ -50,13 +53,20 @@ def offered(
     practitioner and of everybody; other weekdays and other days among them do no harm.
     """
     starts, ends = day_bounds(day, practice.zone)
+    hours = list(hours)
     shifts = {(h.opens_minute, h.closes_minute) for h in hours if h.weekday == day.weekday()}
     away = {
         Absence(off.starts_at, off.ends_at)
         for off in time_off
-        if off.starts_at < ends and starts < off.ends_at
+        if off.starts_at < ends + practice.visit_length and starts < off.ends_at
     }
-    pace = _Pace(practice.visit_length, timedelta(minutes=practice.grid_minutes))
+    tomorrow = (day + timedelta(days=1)).weekday()
+    past_midnight = any(
+        h.weekday == tomorrow and h.opens_minute == 0 and h.closes_minute >= practice.visit_minutes
+        for h in hours
+    )
+    grid = timedelta(minutes=practice.grid_minutes)
+    pace = _Pace(practice.visit_length, grid, past_midnight)
     return list(_starts(practice.timezone, day, pace, frozenset(shifts), frozenset(away)))
 
 
@@ -92,23 +102,27 @@ def _starts(
     away: frozenset[Absence],
 ) -> tuple[datetime, ...]:
     zone, visit = ZoneInfo(timezone), pace.visit
+    _, midnight = day_bounds(day, zone)
     return tuple(
         sorted(
             {
                 start
                 for opens, closes in shifts
-                for start in _steps(_spans(opens, closes, day, zone), pace)
+                for start in _steps(_spans(opens, closes, day, zone), pace, midnight)
                 if not any(off.starts_at < start + visit and start < off.ends_at for off in away)
             }
         )
     )
 
 
-def _steps(spans: list[tuple[datetime, datetime]], pace: _Pace) -> Iterator[datetime]:
+def _steps(
+    spans: list[tuple[datetime, datetime]], pace: _Pace, midnight: datetime
+) -> Iterator[datetime]:
     for since, until in spans:
+        last = until if pace.past_midnight and until == midnight else until - pace.visit + _SECOND
         # Spans of one shift share one grid, which begins when the first of them opens.
         start = since + (spans[0][0] - since) % pace.grid
-        while start + pace.visit <= until:
+        while start < last:
             yield start
             start += pace.grid
 

@@ -121,12 +121,9 @@ def refuse_if_known(session: Session, patient: Patient) -> None:
 
 
 def _is_a_name(name: str) -> bool:
-    return not name.strip().startswith(_FORMULA_LEADS) and all(
-        character == " "
-        or character in _WORD_JOINERS
-        or unicodedata.category(character)[0] in "LMNPS"
-        for character in name
-    )
+    kinds = {unicodedata.category(c)[0] for c in name if c != " " and c not in _WORD_JOINERS}
+    # Without a letter it could not be read out, or even seen.
+    return "L" in kinds <= set("LMNPS") and not name.strip().startswith(_FORMULA_LEADS)
 
 
 def _email(text: str) -> str | None:
@@ -147,7 +144,9 @@ def _phone(text: str) -> str | None:
         number = phonenumbers.parse(text, "US")
     except phonenumbers.NumberParseException:
         return None
-    # "Possible", not "valid": numbering plans grow faster than libraries.
-    if not phonenumbers.is_possible_number(number):
+    # "Possible", not "valid": numbering plans grow faster than libraries. And not "possible within
+    # a town": without its area code a number cannot be called from elsewhere.
+    possible = phonenumbers.is_possible_number_with_reason(number)
+    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

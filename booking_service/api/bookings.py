@@ -1,0 +1,138 @@
+"""Booking a first visit, and reading one's own booking."""
+
+import contextlib
+from datetime import datetime
+from http import HTTPStatus
+from typing import Final, cast
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app, request
+from spectree import Response as Answers
+
+from booking_service.api import answers, problems, public
+from booking_service.api.access import anybody
+from booking_service.api.contract import reply, spec
+from booking_service.api.idempotent import idempotent
+from booking_service.api.requests import BookingSent, Key, TokenQuery
+from booking_service.errors import BookingServiceError, FieldError, Invalid, NotFound, SlotTaken
+from booking_service.links import Purpose
+from booking_service.models import BookingStatus
+from booking_service.queries import availability, bookings
+from booking_service.services import checkout, holds, patients
+from booking_service.services.checkout import Consent
+from booking_service.services.patients import PatientDetails
+
+bp = Blueprint("api_bookings", __name__, url_prefix="/api/v1/bookings")
+bp.before_request(anybody)
+
+_TAGS: Final = ("Booking",)
+
+
+@bp.post("")
+@spec.validate(
+    headers=Key,
+    resp=Answers(
+        HTTP_201=answers.HeldAnswer,
+        HTTP_400=answers.Problem,
+        HTTP_409=answers.SlotTakenProblem,
+        HTTP_422=answers.Problem,
+        HTTP_503=answers.Problem,
+    ),
+    tags=_TAGS,
+)
+@idempotent
+def post_booking(json: BookingSent) -> Response:
+    """Book a first visit: hold the time and open Stripe's payment page.
+
+    Send the patient to `checkout_url`; the time is theirs until `hold_expires_at`. Refused with
+    409 are a time that was just taken (`slot_taken`, with `alternatives`), a patient who has had a
+    first visit (`not_a_new_patient`), and terms that have changed since (`terms_changed`). When
+    Stripe does not answer (503 `stripe_unavailable`) nothing is held.
+    """
+    links = current_app.extensions["links"]
+    try:
+        booking_id, checkout_url = _book(json)
+    except SlotTaken as taken:
+        free = availability.alternatives(taken.practitioner_id, taken.starts_at)
+        return problems.answer(taken, alternatives=public.slots(free))
+    made = bookings.booking(booking_id)
+    return reply(
+        answers.HeldAnswer(
+            id=made.id,
+            code=made.code,
+            status=BookingStatus.HELD,
+            # The constraint `hold_ends` sees to it that a held booking has one.
+            hold_expires_at=cast("datetime", made.hold_expires_at),
+            checkout_url=checkout_url,
+            manage_url=links.visit(booking_id),
+            token=links.token(Purpose.VISIT, booking_id),
+        ),
+        HTTPStatus.CREATED,
+    )
+
+
+@bp.get("/<uuid:booking_id>")
+@spec.validate(
+    resp=Answers(
+        HTTP_200=answers.BookingAnswer, HTTP_404=answers.Problem, HTTP_422=answers.Problem
+    ),
+    tags=_TAGS,
+)
+def get_booking(booking_id: UUID, query: TokenQuery) -> Response:
+    """One booking, for whoever holds its token."""
+    links = current_app.extensions["links"]
+    if links.read(Purpose.VISIT, query.token) != booking_id:
+        raise NotFound("There is no such booking.")
+    return reply(answer(booking_id))
+
+
+def answer(booking_id: UUID) -> answers.BookingAnswer:
+    """Return a booking in the shape of the API."""
+    facts = bookings.booking(booking_id)
+    return answers.BookingAnswer(
+        id=facts.id,
+        code=facts.code,
+        status=facts.status,
+        starts_at=facts.starts_at,
+        ends_at=facts.ends_at,
+        practitioner=answers.PractitionerAnswer(id=facts.practitioner_id, name=facts.practitioner),
+        payment=None
+        if facts.payment_status is None or facts.amount_cents is None
+        else answers.PaymentAnswer(status=facts.payment_status, amount_cents=facts.amount_cents),
+        promise=None
+        if facts.promise_status is None
+        else answers.PromiseAnswer(status=facts.promise_status),
+        refunds=[answers.BookingRefund.model_validate(refund) for refund in facts.refunds],
+    )
+
+
+def _book(sent: BookingSent) -> tuple[UUID, str]:
+    """Hold the time, say for whom, and open Stripe's page; or hold nothing."""
+    lifetime = current_app.extensions["settings"].checkout
+    gateway, links = current_app.extensions["gateway"], current_app.extensions["links"]
+    details = _details(sent)
+    consent = Consent(
+        terms_version=sent.accept_terms_version,
+        address=request.remote_addr or "",
+        user_agent=request.user_agent.string,
+        save_card=sent.save_card,
+    )
+    booking_id = holds.place(sent.practitioner_id, sent.starts_at, lifetime, sent.source)
+    try:
+        patients.set_details(booking_id, details, lifetime)
+        return booking_id, checkout.start(booking_id, consent, gateway, links, lifetime)
+    except BookingServiceError:
+        # What cannot be let go now is let go by the sweep.
+        with contextlib.suppress(BookingServiceError):
+            holds.release(booking_id, gateway)
+        raise
+
+
+def _details(sent: BookingSent) -> PatientDetails:
+    patient = sent.patient
+    try:
+        return patients.read_details(patient.name, patient.email, patient.phone, sent.locale)
+    except Invalid as invalid:
+        raise Invalid(
+            *(FieldError(f"patient.{e.field}", e.code, e.detail) for e in invalid.errors)
+        ) from invalid

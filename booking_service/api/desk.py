@@ -1,0 +1,206 @@
+"""The front desk: the day, the steps of a visit, and memberships."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Final
+from uuid import UUID
+
+from flask import Blueprint, Response, current_app
+from spectree import Response as Answers
+
+from booking_service.api import answers
+from booking_service.api.access import acting, scope
+from booking_service.api.bookings import answer as booking_answer
+from booking_service.api.contract import reply, spec
+from booking_service.api.idempotent import idempotent
+from booking_service.api.requests import ConvertSent, DayQuery, Key
+from booking_service.clock import local_day, utc_now
+from booking_service.errors import FieldError, Invalid
+from booking_service.models import Actor, Role
+from booking_service.queries import availability, front_desk
+from booking_service.services import bookings, memberships
+from booking_service.services.memberships import Tendered
+
+bp = Blueprint("api_desk", __name__, url_prefix="/api/v1")
+bp.before_request(scope(Role.FRONT_DESK))
+
+_TAGS: Final = ("Front desk",)
+_SECURITY: Final = {"token": ["front_desk"]}
+_REFUSED: Final = {
+    "HTTP_401": answers.Problem,
+    "HTTP_403": answers.Problem,
+    "HTTP_404": answers.Problem,
+}
+_STEP: Final = spec.validate(
+    headers=Key,
+    resp=Answers(HTTP_200=answers.BookingAnswer, HTTP_409=answers.Problem, **_REFUSED),
+    tags=_TAGS,
+    security=_SECURITY,
+)
+
+
+@bp.get("/desk/day")
+@spec.validate(
+    resp=Answers(HTTP_200=answers.DeskDayAnswer, HTTP_422=answers.Problem, **_REFUSED),
+    tags=_TAGS,
+    security=_SECURITY,
+)
+def get_desk_day(query: DayQuery) -> Response:
+    """The day's visits, by practitioner."""
+    zone = availability.the_practice().zone
+    board = front_desk.day(query.date or local_day(utc_now(), zone))
+    visits: dict[UUID, list[answers.VisitAnswer]] = defaultdict(list)
+    for visit in board.visits:
+        visits[visit.practitioner_id].append(_visit(visit))
+    return reply(
+        answers.DeskDayAnswer(
+            date=board.date,
+            timezone=zone.key,
+            count=len(board.visits),
+            practitioners=[
+                answers.PractitionerDay(
+                    id=column.practitioner_id,
+                    name=column.practitioner,
+                    room=column.room,
+                    visits=visits[column.practitioner_id],
+                )
+                for column in board.columns
+            ],
+        )
+    )
+
+
+@bp.post("/bookings/<uuid:booking_id>/arrive")
+@_STEP
+@idempotent
+def post_arrive(booking_id: UUID) -> Response:
+    """Note that the patient is here. Possible on the visit's day; pressing twice is one."""
+    return _step(bookings.arrive, booking_id)
+
+
+@bp.post("/bookings/<uuid:booking_id>/begin-treatment")
+@_STEP
+@idempotent
+def post_begin_treatment(booking_id: UUID) -> Response:
+    """Note that care under the plan began: the second proof of the promise."""
+    return _step(bookings.begin_treatment, booking_id)
+
+
+@bp.post("/bookings/<uuid:booking_id>/complete")
+@_STEP
+@idempotent
+def post_complete(booking_id: UUID) -> Response:
+    """Close the visit. Without a membership under way the promise lapses with it."""
+    return _step(bookings.complete, booking_id)
+
+
+@bp.post("/bookings/<uuid:booking_id>/no-show")
+@_STEP
+@idempotent
+def post_no_show(booking_id: UUID) -> Response:
+    """Note that the patient did not come. The money is kept, as the terms say."""
+    return _step(bookings.mark_no_show, booking_id)
+
+
+@bp.post("/bookings/<uuid:booking_id>/convert")
+@spec.validate(
+    headers=Key,
+    resp=Answers(
+        HTTP_200=answers.MembershipAnswer,
+        HTTP_201=answers.MembershipAnswer,
+        HTTP_400=answers.Problem,
+        HTTP_409=answers.Problem,
+        HTTP_422=answers.Problem,
+        **_REFUSED,
+    ),
+    tags=_TAGS,
+    security=_SECURITY,
+)
+@idempotent
+def post_convert(booking_id: UUID, json: ConvertSent) -> Response:
+    """Make the patient a member. The second call answers 200 and the same membership.
+
+    Nothing is sent to Stripe before `undo_until`; then the first payment is taken, the membership
+    becomes active, and the first visit's refund is sent.
+    """
+    tendered = Tendered(json.payment.method, json.payment.reference)
+    undo = current_app.extensions["settings"].undo
+    try:
+        membership_id, is_new = memberships.convert(
+            booking_id, json.plan_id, tendered, acting(), undo
+        )
+    except Invalid as invalid:
+        raise Invalid(*map(_in_payment, invalid.errors)) from invalid
+    return reply(_membership(membership_id), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+
+@bp.get("/memberships/<uuid:membership_id>")
+@spec.validate(
+    resp=Answers(HTTP_200=answers.MembershipAnswer, **_REFUSED), tags=_TAGS, security=_SECURITY
+)
+def get_membership(membership_id: UUID) -> Response:
+    """One membership, its first payment, and the refund that follows from it."""
+    return reply(_membership(membership_id))
+
+
+@bp.post("/memberships/<uuid:membership_id>/undo")
+@spec.validate(
+    headers=Key,
+    resp=Answers(HTTP_200=answers.MembershipAnswer, HTTP_409=answers.Problem, **_REFUSED),
+    tags=_TAGS,
+    security=_SECURITY,
+)
+@idempotent
+def post_undo(membership_id: UUID) -> Response:
+    """Take a membership back before anything was sent to Stripe; afterwards `too_late`."""
+    memberships.undo(membership_id, acting())
+    return reply(_membership(membership_id))
+
+
+def _step(step: Callable[[UUID, Actor], None], booking_id: UUID) -> Response:
+    step(booking_id, acting())
+    return reply(booking_answer(booking_id))
+
+
+def _in_payment(error: FieldError) -> FieldError:
+    is_inside = error.field == "reference"
+    return FieldError(
+        f"payment.{error.field}" if is_inside else error.field, error.code, error.detail
+    )
+
+
+def _membership(membership_id: UUID) -> answers.MembershipAnswer:
+    view = front_desk.membership(membership_id)
+    return answers.MembershipAnswer(
+        membership=answers.MembershipDetail(
+            id=view.id,
+            status=view.status,
+            undo_until=view.undo_until,
+            payment=answers.ChargeAnswer(
+                status=view.charge_status,
+                amount_cents=view.amount_cents,
+                decline_code=view.decline_code,
+            ),
+        ),
+        refund=answers.MembershipRefund.model_validate(view.refund) if view.refund else None,
+    )
+
+
+def _visit(visit: front_desk.Visit) -> answers.VisitAnswer:
+    payment = (
+        answers.PaymentAnswer(status=visit.payment_status, amount_cents=visit.amount_cents)
+        if visit.payment_status
+        else None
+    )
+    return answers.VisitAnswer(
+        id=visit.booking_id,
+        code=visit.code,
+        status=visit.status,
+        starts_at=visit.starts_at,
+        ends_at=visit.ends_at,
+        patient=answers.VisitPatient(name=visit.patient),
+        payment=payment,
+        membership=visit.membership_status,
+        refund=visit.refund_status,
+    )

@@ -1,0 +1,119 @@
+"""What callers send, field by field. Anything else is refused."""
+
+import re
+from datetime import date
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from booking_service.api.fields import Day, Instant, Sent, Text
+from booking_service.models import RefundReason, RefundStatus, Tender
+
+_MOST_DAYS: Final = 62
+_MOST_ITEMS: Final = 200
+_MONTH: Final = {
+    "type": "string",
+    "pattern": "^20[0-9]{2}-(0[1-9]|1[0-2])$",
+    "examples": ["2026-11"],
+}
+
+
+def _month(text: str) -> date:
+    if not re.fullmatch(r"20[0-9]{2}-(0[1-9]|1[0-2])", text):
+        raise PydanticCustomError("not_a_month", "Give a month like 2026-11.")
+    return date.fromisoformat(f"{text}-01")
+
+
+class Key(Sent):
+    """The header that makes a POST safe to repeat."""
+
+    idempotency_key: str = Field(
+        default="",
+        alias="Idempotency-Key",
+        max_length=255,
+        description="The same key with the same body gets the first answer again, for 24 hours.",
+    )
+
+
+class SlotsQuery(Sent):
+    """Which days, and whose."""
+
+    from_: Day | None = Field(default=None, alias="from", description="The first day; today.")
+    days: int = Field(default=14, ge=1, le=_MOST_DAYS)
+    practitioner: UUID | None = None
+
+
+class TokenQuery(Sent):
+    """What the patient's own link ends with."""
+
+    token: Text = Field(max_length=500)
+
+
+class PatientSent(Sent):
+    """Who is coming. The texts are read like those of the booking page."""
+
+    name: str
+    email: str
+    phone: str
+
+
+class BookingSent(Sent):
+    """A first visit to book."""
+
+    practitioner_id: UUID
+    starts_at: Instant
+    patient: PatientSent
+    accept_terms_version: int = Field(
+        ge=1, le=2**31 - 1, description="The version that was shown, as GET /offer tells it."
+    )
+    save_card: bool = Field(
+        default=False, description="The patient agrees to keep the card for a membership."
+    )
+    locale: str = Field(default="en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")
+    source: Text | None = Field(
+        default=None, max_length=100, description="Which button or article. Nothing personal."
+    )
+
+
+class PaymentSent(Sent):
+    """How the first month is paid."""
+
+    method: Tender
+    reference: Text | None = Field(
+        default=None, max_length=64, description="Receipt of a recorded payment."
+    )
+
+
+class ConvertSent(Sent):
+    """A membership, decided at the desk."""
+
+    plan_id: UUID
+    payment: PaymentSent
+
+
+class DayQuery(Sent):
+    """Which day of the practice's calendar."""
+
+    date: Day | None = Field(default=None, description="Today, when it is left out.")
+
+
+class RefundsQuery(Sent):
+    """Which refunds. Days are the practice's, and both ends count."""
+
+    status: RefundStatus | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
+    q: Text = Field(
+        default="", max_length=100, description="Part of a name or booking code, or a Stripe id."
+    )
+    reason: RefundReason | None = None
+    cursor: Text | None = Field(default=None, max_length=200)
+    limit: int = Field(default=50, ge=1, le=_MOST_ITEMS)
+
+
+class MonthQuery(Sent):
+    """Which month of the practice's calendar."""
+
+    month: Annotated[date, PlainValidator(_month), WithJsonSchema(_MONTH)]
