@@ -109,8 +109,13 @@ def sign_in(email: str, password: str) -> str:
     return token
 
 
-def who(token: str, idle: timedelta, longest: timedelta) -> StaffMember | None:
-    """Return whose session it is, if used within `idle` and begun within `longest`."""
+def who(
+    token: str, idle: timedelta, longest: timedelta, *, is_use: bool = True
+) -> StaffMember | None:
+    """Return whose session it is, if used within `idle` and begun within `longest`.
+
+    A page that asks by itself is no use of a session: else an open screen would never lock.
+    """
     now = utc_now()
     current = db.session.scalar(
         select(StaffSession)
@@ -125,7 +130,7 @@ def who(token: str, idle: timedelta, longest: timedelta) -> StaffMember | None:
     if current is None or current.staff.disabled_at is not None:
         return None
     member = current.staff
-    if current.last_seen_at < now - min(_SEEN_EVERY, idle / 4):
+    if is_use and current.last_seen_at < now - min(_SEEN_EVERY, idle / 4):
         seen = update(StaffSession).where(StaffSession.id == current.id).values(last_seen_at=now)
         with transaction() as session:
             session.execute(seen)

@@ -46,7 +46,12 @@ def signed_in() -> StaffMember | None:
     if "staff" not in g:
         settings = current_app.extensions["settings"]
         token = session.get(_SESSION_KEY)
-        g.staff = staff.who(token, settings.session_idle, settings.session_max) if token else None
+        is_use = "HX-Request" not in request.headers  # the page's own polls carry it
+        g.staff = (
+            staff.who(token, settings.session_idle, settings.session_max, is_use=is_use)
+            if token
+            else None
+        )
     member: StaffMember | None = g.staff
     return member
 

@@ -1,0 +1,60 @@
+// Makes the patient's pages nicer. Every one of them works without it.
+"use strict";
+(() => {
+  const all = (what, within = document) => within.querySelectorAll(what);
+
+  // An error summary is read first.
+  document.querySelector("[data-focus]")?.focus();
+
+  // A second tap sends nothing: the first is on its way.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("[data-once]")) return;
+    if (form.dataset.sent) return event.preventDefault();
+    form.dataset.sent = "yes";
+    event.submitter?.setAttribute("aria-disabled", "true");
+  });
+  // Going back shows the page as it was left: it may send again.
+  addEventListener("pageshow", () => {
+    for (const form of all("form[data-sent]")) delete form.dataset.sent;
+    for (const button of all("button[aria-disabled]")) button.removeAttribute("aria-disabled");
+  });
+
+  // Minutes left beside the clock time; words when they are over.
+  const tell = () => {
+    for (const note of all("[data-until]")) {
+      const minutes = Math.ceil((new Date(note.dataset.until) - Date.now()) / 60000);
+      note.dataset.clock ??= note.textContent;
+      note.textContent = minutes > 0
+        ? `${note.dataset.clock} (${minutes} min left)` : `${note.dataset.clock}. ${note.dataset.over}`;
+    }
+  };
+  tell();
+  setInterval(tell, 15000);
+
+  // Waiting for Stripe: look again.
+  const look = document.querySelector("[data-look]");
+  if (look) setTimeout(() => location.replace(look.dataset.look), 2000);
+
+  // Other filters change the list alone.
+  const swap = async (form) => {
+    const query = new URLSearchParams([...new FormData(form)].filter(([, value]) => value));
+    const address = `${form.action}?${query}`;
+    const answer = await fetch(address);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const list = page.getElementById(form.dataset.swap);
+    if (!list) return form.submit();
+    document.getElementById(form.dataset.swap).replaceWith(list);
+    document.getElementById("said").textContent = list.dataset.said;
+    history.replaceState(null, "", address);
+  };
+  for (const form of all("[data-swap]")) {
+    form.addEventListener("change", () => swap(form).catch(() => form.submit()));
+  }
+
+  // A phone in another zone: the clinic's time counts, and what that is here.
+  for (const zone of all("[data-zone]")) {
+    const at = (timeZone) => new Intl.DateTimeFormat("en-US", { timeStyle: "short", timeZone }).format();
+    if (at() !== at(zone.dataset.zone)) zone.append(` · it is ${at(zone.dataset.zone)} there now`);
+  }
+})();

@@ -1,0 +1,93 @@
+"""The whole service as `./run demo` starts it, and a browser."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from booking_service.local.ports import free_port, wait_until
+
+# Without these Chromium looks for its maker's servers at every start.
+_CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+_TIMERS = {"UNDO_SECONDS": "3", "HOLD_SWEEP_SECONDS": "1", "SESSION_IDLE_SECONDS": "600"}
+
+
+@pytest.fixture(scope="session")
+def demo(var: Path) -> Iterator[SimpleNamespace]:
+    """What `demo.json` says, while the demo runs."""
+    folder = var / "demo"
+    command = [sys.executable, "-m", "booking_service.local.demo"]
+    with (var / "demo.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--var", str(folder), "--port", str(free_port())],
+            env={**os.environ, **_TIMERS},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+    def ready() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError((var / "demo.log").read_text()[-4000:])
+        return (folder / "demo.json").exists()
+
+    try:
+        wait_until(ready, "the demo to be ready", timeout_seconds=120)
+        yield SimpleNamespace(**json.loads((folder / "demo.json").read_text()))
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+@pytest.fixture
+def inbox(demo: SimpleNamespace):
+    """The mails somebody got, newest last, once there are as many as expected."""
+
+    def of(address: str, count: int) -> list[dict]:
+        def there() -> list[dict] | None:
+            box = requests.get(f"{demo.mail}/api/messages").json()
+            mine = sorted((m for m in box if address in m["to"]), key=lambda m: m["at"])
+            return mine if len(mine) >= count else None
+
+        mails = wait_until(there, f"{count} mails to {address}", timeout_seconds=30)
+        assert len(mails) == count
+        return mails
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM_PATH", "/usr/bin/chromium")
+        chromium = playwright.chromium.launch(executable_path=path, args=[*_CHROMIUM])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A phone. The test fails on anything the browser's console complains about."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []
