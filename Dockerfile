@@ -31,4 +31,4 @@ USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=15s --timeout=20s --start-period=30s --retries=3 \
     CMD ["python", "-m", "booking_service.local.health", "web"]
-CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--workers", "2", "--no-control-socket", "--graceful-timeout", "25", "booking_service:create_app()"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8000", "--workers", "2", "--no-control-socket", "--preload", "--graceful-timeout", "25", "booking_service:create_app()"]

@@ -16,7 +16,8 @@ from sqlalchemy.exc import DBAPIError
 from booking_service.app import create_app
 from booking_service.models import Topic
 from booking_service.services import outbox
-from workers.app import create_celery, queue_of
+from workers.app import create_celery
+from workers.policy import queue_of
 
 log: Final = logging.getLogger(__name__)
 

@@ -1,8 +1,9 @@
 """The mailer over SMTP."""
 
 import smtplib
+from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formataddr, formatdate, parseaddr
+from email.utils import formatdate, parseaddr
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -32,15 +33,19 @@ class SmtpMailer:
     def _connect(self) -> smtplib.SMTP:
         kind = smtplib.SMTP_SSL if self._url.scheme == "smtps" else smtplib.SMTP
         server = kind(self._url.hostname or "", self._url.port or 0, timeout=_TIMEOUT_SECONDS)
-        if self._url.username:
-            server.login(unquote(self._url.username), unquote(self._url.password or ""))
+        try:
+            if self._url.username:
+                server.login(unquote(self._url.username), unquote(self._url.password or ""))
+        except BaseException:
+            server.close()
+            raise
         return server
 
     def _compose(self, letter: Letter) -> EmailMessage:
         message = EmailMessage()
         message["Message-ID"] = letter.message_id
         message["Date"] = formatdate()
-        message["From"] = formataddr((letter.sender_name, self._address))
+        message["From"] = Address(letter.sender_name, addr_spec=self._address)
         message["To"] = letter.to
         message["Reply-To"] = letter.reply_to
         message["Subject"] = letter.subject

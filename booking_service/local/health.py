@@ -23,7 +23,11 @@ _SECONDS: Final = 5
 # Celery takes longer than any answer.
 PING: Final = """
 import socket
-from workers.app import celery
+from celery import Celery
+from booking_service.config import Settings
+from workers.policy import policy
+celery = Celery("ping")
+celery.conf.update(policy(Settings.from_env()))
 node = f"celery@{socket.gethostname()}"
 while not celery.control.ping(destination=[node], timeout=0.5):
     pass

@@ -107,7 +107,7 @@ def _payments() -> list[dict[str, Any]]:
         Payment.stripe_payment_intent_id,
         Payment.disputed_at,
     )
-    return [{**row, "disputed": row.pop("disputed_at") is not None} for row in rows]
+    return [{"disputed": row.pop("disputed_at") is not None, **row} for row in rows]
 
 
 def _refunds() -> list[dict[str, Any]]:

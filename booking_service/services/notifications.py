@@ -134,7 +134,9 @@ def _begin(
 def _give_back(notification_id: UUID, lease: timedelta) -> None:
     """Let whoever tries next begin at once: this one is known not to have gone."""
     with transaction() as session:
-        locked(session, Notification, notification_id).sending_since = utc_now() - lease
+        kept = locked(session, Notification, notification_id)
+        kept.sent_count -= 1
+        kept.sending_since = utc_now() - lease
 
 
 def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:

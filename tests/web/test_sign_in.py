@@ -1,8 +1,11 @@
 """Signing in and out, the way back to the page that was asked for, and the set-up link."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select
 
+from booking_service.clock import utc_now
 from booking_service.db import db
 from booking_service.models import Role, StaffSession
 from booking_service.services import staff
@@ -115,3 +118,16 @@ def test_a_role_opens_its_own_pages_only(browser, people, role, page, status):
     browser.sign_in(people[role])
 
     assert browser.get(page).status_code == status
+
+
+@pytest.mark.parametrize(("headers", "lets_in"), [({"HX-Request": "true"}, 303), ({}, 200)])
+def test_a_screen_that_only_polls_locks_itself(browser, people, travel, headers, lets_in):
+    """Ten idle minutes end a session; the pages a person opens count, the polls do not."""
+    browser.sign_in(people["front_desk"])
+    page, signed_in_at = browser.get("/desk").location, utc_now()
+
+    travel(signed_in_at + timedelta(minutes=9))
+    assert browser.get(page, headers=headers).status_code == 200
+    travel(signed_in_at + timedelta(minutes=11))
+
+    assert browser.get(page).status_code == lets_in
