@@ -12,7 +12,6 @@ from booking_service.db import locked, transaction
 from booking_service.errors import GatewayBusy, GatewayLockedOut, GatewayRefused, GatewayUnavailable
 from booking_service.gateways.payments import PaymentGateway, RefundOrder, RefundOutcome
 from booking_service.models import (
-    Attempt,
     CaseType,
     Payment,
     Refund,
@@ -86,6 +85,7 @@ def execute(refund_id: UUID, gateway: PaymentGateway, patience: Patience) -> Non
             return
         payment = session.get_one(Payment, refund.payment_id)
         attempt = attempts.current(session, "refund", refund.id)
+        attempt_id = attempt.id
         refund.move_to(RefundStatus.SENDING, utc_now())
         refund.sent_at = refund.sent_at or utc_now()
         key_is_fresh = attempt.started_at > utc_now() - patience.key_max_age
@@ -100,7 +100,7 @@ def execute(refund_id: UUID, gateway: PaymentGateway, patience: Patience) -> Non
     except (GatewayBusy, GatewayLockedOut):
         raise  # Stripe did not do it: the same key again, later
     except GatewayUnavailable:
-        outcome = _look_for(order, attempt, gateway, patience)
+        outcome = _look_for(order, attempt_id, gateway, patience)
     except GatewayRefused as refusal:
         _write_down_refusal(order, refusal, gateway)
         return
@@ -166,7 +166,7 @@ def _send(order: RefundOrder, gateway: PaymentGateway, *, key_is_fresh: bool) ->
 
 
 def _look_for(
-    order: RefundOrder, attempt: Attempt, gateway: PaymentGateway, patience: Patience
+    order: RefundOrder, attempt_id: UUID, gateway: PaymentGateway, patience: Patience
 ) -> RefundOutcome:
     """Find out what became of a request that was not answered.
 
@@ -177,7 +177,7 @@ def _look_for(
     if found is not None:
         return found
     with transaction() as session:
-        attempts.not_found(session, attempt.id, patience.lease)
+        attempts.not_found(session, attempt_id, patience.lease)
     raise GatewayUnavailable("Stripe has not shown the refund yet.")
 
 

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from flask import Flask, current_app, render_template, request
+from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from booking_service.api import problems
@@ -17,6 +18,8 @@ def register(app: Flask) -> None:
     """Answer every refusal in the caller's language, with the status it deserves."""
     app.register_error_handler(BookingServiceError, _refused)
     app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(exc.OperationalError, _database_busy)
+    app.register_error_handler(exc.TimeoutError, _database_busy)
     app.register_error_handler(Exception, _bug)
 
 
@@ -30,6 +33,12 @@ def _http_error(error: HTTPException) -> Any:  # noqa: ANN401  # a page or a pro
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error  # a redirect
     return _plain(HTTPStatus(error.code))
+
+
+def _database_busy(error: Exception) -> Any:  # noqa: ANN401  # a page or a problem document
+    """The database is down, restarting, or locked for too long: nothing was done, try again."""
+    current_app.logger.error("the database does not answer: %s", type(error).__name__)
+    return _plain(HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 def _bug(error: Exception) -> Any:  # noqa: ANN401  # a page or a problem document
