@@ -13,6 +13,7 @@ from flask_migrate import Migrate
 
 from booking_service.config import ConfigError, Settings
 from booking_service.db import db
+from booking_service.errors import BookingServiceError
 from booking_service.models import Role
 from booking_service.queries import state
 from booking_service.services import demo, outbox, reconciliation, staff
@@ -131,5 +132,5 @@ def main() -> None:
 
     try:
         FlaskGroup(create_app=create_app, name="booking")()
-    except ConfigError as error:
+    except (ConfigError, BookingServiceError) as error:
         sys.exit(f"booking: {error}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
@@ -20,7 +21,7 @@ from booking_service.db import Base, db
 from booking_service.gateways.stripe import StripeGateway
 from booking_service.local.embedded import Postgres, Valkey
 from booking_service.local.ports import free_port, wait_until
-from booking_service.services import demo, outbox
+from booking_service.services import demo, outbox, staff
 from booking_service.simulator.serving import running
 from tests.stripe_account import StripeAccount
 from workers.app import create_celery
@@ -202,3 +203,12 @@ def eventually_at_stripe(stripe: StripeAccount) -> Iterator[Callable[[str], None
 
     yield wait
     stripe.settings(refund_delay_seconds=5)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Hash with little work: most tests set up three people, a quarter of a second each."""
+    kept = staff._HASHER
+    staff._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    yield
+    staff._HASHER = kept

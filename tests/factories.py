@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import select
 
-from booking_service.db import db
+from booking_service.db import db, locked, transaction
 from booking_service.models import Actor, ActorKind, Booking, Payment, Plan, Refund, Tender
 from booking_service.queries import availability
 from booking_service.services import bookings, checkout, holds, memberships, patients
@@ -53,9 +53,7 @@ def paid(stripe, *, card: str = "4242424242424242", **more) -> SimpleNamespace:
     payment = at_stripe(**more)
     assert stripe.pay(payment.stripe_checkout_session_id, card).status_code == 200
     checkout.confirm(payment.stripe_checkout_session_id, current_app.extensions["gateway"])
-    return SimpleNamespace(
-        booking_id=payment.booking_id, payment=payment_of(payment.booking_id)
-    )
+    return SimpleNamespace(booking_id=payment.booking_id, payment=payment_of(payment.booking_id))
 
 
 def in_treatment(stripe, **more) -> SimpleNamespace:
@@ -96,3 +94,25 @@ def refunds() -> list[Refund]:
 
 def later(at: datetime, **span: float) -> datetime:
     return at + timedelta(**span)
+
+
+def all_of(model) -> list:
+    """Every row of a kind, read afresh."""
+    db.session.rollback()
+    return list(db.session.scalars(select(model)))
+
+
+def change(model, id_: UUID, **facts) -> None:
+    """Put a row where no step of the service would, or not yet."""
+    with transaction() as session:
+        row = locked(session, model, id_)
+        for name, fact in facts.items():
+            setattr(row, name, fact)
+
+
+def visit_of(person: str, stripe, nth: int = 0, **more) -> SimpleNamespace:
+    """Pay for one of several patients' visits; nobody's details are another's."""
+    first = person.split(maxsplit=1)[0].lower()
+    more.setdefault("email", f"{first}@example.com")
+    more.setdefault("phone", f"518 555 {sum(map(ord, person)) % 9000 + 1000}")
+    return paid(stripe, slot=free_slot(nth), name=person, **more)

@@ -53,6 +53,26 @@ class StripeAccount:
     def violations(self) -> list[Any]:
         return requests.get(f"{self.url}/_sim/violations").json()
 
+    def blocked(self, fault_id: str) -> int:
+        """Return how many requests wait in a fault now."""
+        return next(fault["blocked"] for fault in self.faults() if fault["id"] == fault_id)
+
+    def statuses(self, method: str, path: str) -> list[int]:
+        """Return what requests to a path were answered, in order; 0 without an answer."""
+        wanted = (method, path)
+        return [
+            asked["status"] for asked in self.log() if (asked["method"], asked["path"]) == wanted
+        ]
+
+    def keys(self, path: str) -> list[str]:
+        """Return the idempotency keys of the POSTs to a path, in order."""
+        asked = (entry for entry in self.log() if entry["method"] == "POST")
+        return [entry["idempotency_key"] for entry in asked if entry["path"] == path]
+
+    def settings(self, **facts: Any) -> None:
+        """Change where events go, or how long a slow refund takes. A reset keeps it."""
+        self._post("/_sim/settings", facts)
+
     def _post(self, path: str, body: dict[str, Any] | None = None) -> Any:
         answer = requests.post(f"{self.url}{path}", json=body or {})
         answer.raise_for_status()

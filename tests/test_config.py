@@ -53,14 +53,14 @@ def test_an_unsafe_value_is_named_and_not_shown(name, value):
 def test_live_money_never_goes_to_a_simulator():
     live = {**GOOD, "STRIPE_API_KEY": "sk_live_x", "STRIPE_API_BASE": "http://127.0.0.1:8001"}
 
-    with pytest.raises(ConfigError, match="^STRIPE_API_BASE must be"):
+    with pytest.raises(ConfigError, match=r"^STRIPE_API_BASE must be"):
         Settings.from_env(live)
 
 
 def test_live_money_needs_an_encrypted_address():
     live = {**GOOD, "STRIPE_API_KEY": "rk_live_x", "PUBLIC_BASE_URL": "http://visits.example"}
 
-    with pytest.raises(ConfigError, match="^PUBLIC_BASE_URL must be https"):
+    with pytest.raises(ConfigError, match=r"^PUBLIC_BASE_URL must be https"):
         Settings.from_env(live)
 
 

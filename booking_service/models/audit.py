@@ -50,7 +50,7 @@ class AuditRow(Base):
     at: Mapped[datetime]
     actor_kind: Mapped[ActorKind]
     actor_id: Mapped[UUID | None]
-    action: Mapped[str]  # noun.verb, like booking.arrive
+    action: Mapped[str]  # what happened to what, like booking.arrived
     subject_id: Mapped[UUID]
     before: Mapped[dict[str, Any]] = mapped_column(JSONB)
     after: Mapped[dict[str, Any]] = mapped_column(JSONB)

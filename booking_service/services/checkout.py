@@ -207,6 +207,7 @@ def _paid(session: Session, booking: Booking, payment: Payment, card: CardPaymen
             card.payment_intent_id,
             card.amount_cents,
         )
+        let_go(booking)
         return
     payment.status = PaymentStatus.PAID
     payment.paid_at = utc_now()

@@ -16,8 +16,8 @@ from booking_service.errors import MailUnavailable
 from booking_service.gateways.mail import Letter, Mailer
 from booking_service.links import Links
 from booking_service.models import (
+    VISITING,
     Booking,
-    BookingStatus,
     Membership,
     Notification,
     NotificationStatus,
@@ -160,7 +160,7 @@ def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
 
 def _confirmed(session: Session, booking_id: UUID) -> dict[str, Any] | None:
     facts = _visit(session, booking_id)
-    return facts if facts["booking"].status is BookingStatus.CONFIRMED else None
+    return facts if facts["booking"].status in VISITING else None
 
 
 def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
@@ -170,7 +170,11 @@ def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
 
 def _refund_sent(session: Session, refund_id: UUID) -> dict[str, Any] | None:
     facts = _refund(session, refund_id)
-    on_its_way = facts["refund"].status in (RefundStatus.PENDING, RefundStatus.SUCCEEDED)
+    on_its_way = facts["refund"].status in (
+        RefundStatus.PENDING,
+        RefundStatus.SUCCEEDED,
+        RefundStatus.EXTERNAL,
+    )
     return facts if on_its_way else None
 
 

@@ -130,11 +130,15 @@ def _email(text: str) -> str | None:
     if len(text) > _LONGEST_EMAIL:
         return None
     try:
-        # A practice's patients are at real addresses; the tests' and demo's are not.
-        checked = validate_email(text.strip(), check_deliverability=False, test_environment=True)
+        checked = validate_email(
+            text.strip(),
+            check_deliverability=False,  # a page must not wait for somebody's name server
+            allow_smtputf8=False,  # few mail servers deliver to an address beyond ASCII
+            test_environment=True,  # the demo's addresses end in .test and .example
+        )
     except EmailNotValidError:
         return None
-    return checked.normalized.lower()
+    return (checked.ascii_email or checked.normalized).lower()
 
 
 def _phone(text: str) -> str | None:

@@ -25,7 +25,9 @@ from booking_service.services.outbox import Patience
 log: Final = logging.getLogger(__name__)
 
 _RETURNED: Final = frozenset({RefundStatus.SUCCEEDED, RefundStatus.EXTERNAL})
-_ON_ITS_WAY: Final = frozenset({RefundStatus.SUCCEEDED, RefundStatus.PENDING})
+_ON_ITS_WAY: Final = frozenset(
+    {RefundStatus.SUCCEEDED, RefundStatus.PENDING, RefundStatus.EXTERNAL}
+)
 _NOT_RETURNED: Final = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
 
 
@@ -192,6 +194,7 @@ def _write_down_refusal(
     log.warning("refund refused", extra={"refund_id": str(order.refund_id), "code": refusal.reason})
     made = gateway.refunds_of(order.payment_intent_id)
     ours = next((outcome for outcome in made if outcome.refund_id == order.refund_id), None)
+    theirs = next((outcome for outcome in made if outcome.status in _ON_ITS_WAY), None)
     with transaction() as session:
         if ours is not None:
             apply(session, order.refund_id, ours)
@@ -202,8 +205,8 @@ def _write_down_refusal(
         attempts.end(session, refund.id, refusal.reason)
         if refusal.reason == "charge_disputed":
             _block(session, refund)
-        elif refusal.reason == "charge_already_refunded" and made:
-            _adopt(session, refund, made[0])
+        elif theirs is not None and refusal.reason == "charge_already_refunded":
+            _adopt(session, refund, theirs)
         else:
             refund.failure_code = refusal.reason
             refund.move_to(RefundStatus.FAILED, utc_now())

@@ -42,7 +42,7 @@ def test_slots_are_listed_by_day_of_the_practice(anybody, travel):
     )
     assert first["practitioner"]["name"] == "Dr. Maya Okafor"
     # From noon, and over the whole next day, each of three practitioners every 20 minutes.
-    assert [len(day["slots"]) for day in answer["days"]] == [3 * 34, 3 * 70]
+    assert [len(day["slots"]) for day in answer["days"]] == [3 * 36, 3 * 72]
 
 
 def test_slots_start_today_and_span_two_weeks_unless_asked_otherwise(anybody, travel):

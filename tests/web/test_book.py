@@ -229,8 +229,8 @@ def test_without_a_database_the_error_page_still_stands(settings):
 
     answer = broken.test_client().get("/book")
 
-    assert answer.status_code == 500
-    assert "Something went wrong on our side" in answer.text
+    assert answer.status_code == 503
+    assert "We can’t do that right now" in answer.text
 
 
 def test_personal_pages_are_kept_out_of_caches_and_search(phone):

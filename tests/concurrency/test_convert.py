@@ -1,0 +1,84 @@
+from collections import Counter
+from datetime import timedelta
+from threading import Barrier
+
+from sqlalchemy.exc import IntegrityError
+
+from booking_service.db import db
+from booking_service.models import Booking, Membership, Tender, Topic
+from booking_service.queries import state
+from booking_service.services import bookings, memberships
+from booking_service.services.memberships import Tendered
+from tests.concurrency.crowd import at_once, without_constraint
+from tests.factories import PRIYA, in_treatment, plan, refunds
+
+SAVED_CARD = Tendered(Tender.SAVED_CARD)
+
+
+def press_convert(app, visit, count):
+    """Press the button `count` times at once; with nothing left to undo."""
+    plan_id = plan().id
+    db.session.rollback()
+    return at_once(
+        app,
+        count,
+        lambda _: memberships.convert(visit.booking_id, plan_id, SAVED_CARD, PRIYA, timedelta(0)),
+    )
+
+
+def without_the_patient_lock(monkeypatch, presses):
+    """Let every press read before any of them has written."""
+    everybody_read = Barrier(presses)
+
+    def with_patient(session, booking_id):
+        booking = session.get_one(Booking, booking_id)
+        everybody_read.wait()
+        return booking
+
+    monkeypatch.setattr(bookings, "with_patient", with_patient)
+
+
+def test_pressing_twenty_times_makes_one_member_and_returns_the_money_once(
+    app, seeded, stripe, work, mail
+):
+    visit = in_treatment(stripe)
+
+    outcomes = press_convert(app, visit, 20)
+    work()
+
+    assert Counter(decided for _, decided in outcomes) == {True: 1, False: 19}
+    assert len({membership_id for membership_id, _ in outcomes}) == 1
+    [refund] = refunds()
+    assert [made["id"] for made in stripe.refunds()] == [refund.stripe_refund_id]
+    assert len(stripe.subscriptions()) == 1
+    now = state.state()
+    assert [row["status"] for row in now["memberships"]] == ["active"]
+    assert Counter(row["topic"] for row in now["notifications"]) == {
+        Topic.BOOKING_CONFIRMED: 1,
+        Topic.REFUND_SENT: 1,
+    }
+    assert now["ledger"]["accounts"]["refund_liability"] == 0
+
+
+def test_without_the_patient_lock_people_are_told_of_an_error(app, seeded, stripe, monkeypatch):
+    visit = in_treatment(stripe)
+    without_the_patient_lock(monkeypatch, 4)
+
+    outcomes = press_convert(app, visit, 4)
+
+    assert Counter(type(outcome) for outcome in outcomes) == {tuple: 1, IntegrityError: 3}
+
+
+def test_without_lock_and_index_a_patient_would_be_charged_for_each_press(
+    app, seeded, stripe, work, mail, monkeypatch
+):
+    visit = in_treatment(stripe)
+    without_the_patient_lock(monkeypatch, 3)
+
+    with without_constraint("memberships", "uq_memberships_one_current"):
+        press_convert(app, visit, 3)
+        work()
+        members = db.session.query(Membership).count()
+
+    assert members == 3
+    assert len(stripe.subscriptions()) == 3

@@ -1,0 +1,169 @@
+"""Money that Stripe cannot return, returns late, or was returned by somebody else."""
+
+from uuid import uuid4
+
+import pytest
+
+from booking_service.clock import utc_now
+from booking_service.db import transaction
+from booking_service.errors import GatewayRefused
+from booking_service.gateways.payments import RefundOutcome
+from booking_service.models import EntryKind, PromiseStatus, RefundReason, RefundStatus, Topic
+from booking_service.queries import state
+from booking_service.services import refunds
+from tests.factories import converted, paid
+from tests.factories import refunds as all_refunds
+from tests.faults.facts import (
+    attempts,
+    booked,
+    cases,
+    intent_of,
+    now,
+    owed,
+    promise,
+    refund_by_hand,
+    requested_refund,
+    send,
+    sent_topics,
+)
+
+REFUND_FAILS, REFUND_PENDS = "4000000000005126", "4000000000007726"
+
+
+@pytest.fixture
+def requested(app, seeded, stripe, celery, mail):
+    return requested_refund(stripe, celery)
+
+
+class Refusing:
+    """A gateway whose answer to a refund is no."""
+
+    def __init__(self, gateway, reason):
+        self._gateway = gateway
+        self._reason = reason
+
+    def __getattr__(self, name):
+        return getattr(self._gateway, name)
+
+    def refund(self, order):
+        raise GatewayRefused(self._reason, "refused")
+
+
+def test_a_disputed_payment_blocks_the_refund_and_calls_finance(requested, gateway, work):
+    send(requested, Refusing(gateway, "charge_disputed"))
+
+    assert now(requested).status is RefundStatus.BLOCKED
+    assert promise() is PromiseStatus.BLOCKED
+    assert cases() == [("refund_blocked", "open")]
+    assert booked() == []
+    assert attempts() == [(1, "charge_disputed")]
+
+
+def test_a_refund_of_a_payment_already_disputed_is_decided_and_not_sent(app, seeded, stripe):
+    visit = paid(stripe)
+    with transaction() as session:
+        payment = session.merge(visit.payment)
+        payment.disputed_at = utc_now()
+    with transaction() as session:
+        refund = refunds.request(
+            session, visit.payment.id, RefundReason.CANCELLATION, "First Visit"
+        )
+
+    assert now(refund).status is RefundStatus.BLOCKED
+    assert owed(Topic.REFUND_REQUESTED) == 0
+    assert cases() == [("refund_blocked", "open")]
+
+
+def test_another_refusal_is_a_failure_for_a_person(requested, gateway):
+    send(requested, Refusing(gateway, "charge_expired_for_capture"))
+
+    assert (now(requested).status, now(requested).failure_code) == (
+        RefundStatus.FAILED,
+        "charge_expired_for_capture",
+    )
+    assert promise() is PromiseStatus.BROKEN
+    assert cases() == [("refund_failed", "open")]
+    assert owed(Topic.REFUND_FAILED) == 1
+
+
+def test_money_returned_by_hand_keeps_the_promise_and_is_not_returned_again(
+    requested, gateway, stripe
+):
+    by_hand = refund_by_hand(stripe, intent_of(requested))
+
+    send(requested, gateway)
+
+    assert (now(requested).status, now(requested).stripe_refund_id) == (
+        RefundStatus.EXTERNAL,
+        by_hand,
+    )
+    assert promise() is PromiseStatus.SETTLED
+    assert booked() == [EntryKind.REFUND]
+    assert [made["id"] for made in stripe.refunds()] == [by_hand]
+    assert owed(Topic.REFUND_SENT) == 1  # the patient hears of it all the same
+
+
+def test_news_of_a_refund_nobody_here_asked_for_opens_a_case(app, seeded, stripe, gateway):
+    visit = paid(stripe)
+    by_hand = refund_by_hand(stripe, visit.payment.stripe_payment_intent_id)
+
+    refunds.apply_news(by_hand, gateway)
+    refunds.apply_news(by_hand, gateway)
+
+    assert cases() == [("refunded_outside", "open")]
+    assert all_refunds() == []
+
+
+def test_a_refund_the_bank_sends_back_breaks_the_promise(
+    app, seeded, stripe, gateway, work, mail, eventually_at_stripe
+):
+    stripe.settings(refund_delay_seconds=3600)
+    converted(stripe, card=REFUND_FAILS)
+    work()
+    [refund] = all_refunds()
+    assert (refund.status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
+
+    eventually_at_stripe("failed")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+    work()
+
+    assert now(refund).status is RefundStatus.FAILED
+    assert now(refund).failure_code == "expired_or_canceled_card"
+    assert promise() is PromiseStatus.BROKEN
+    assert cases() == [("refund_failed", "open")]
+    assert booked() == [EntryKind.REFUND, EntryKind.REFUND_REVERSED]
+    assert state.state()["ledger"]["accounts"]["refund_liability"] == -3900
+    assert sent_topics() == [Topic.BOOKING_CONFIRMED, Topic.REFUND_FAILED, Topic.REFUND_SENT]
+
+
+def test_a_refund_that_takes_days_is_told_of_once_and_booked_when_it_arrives(
+    app, seeded, stripe, gateway, work, mail, eventually_at_stripe
+):
+    stripe.settings(refund_delay_seconds=3600)
+    converted(stripe, card=REFUND_PENDS)
+    work()
+    [refund] = all_refunds()
+    assert (refund.status, promise()) == (RefundStatus.PENDING, PromiseStatus.EARNED)
+    assert booked() == []
+
+    eventually_at_stripe("succeeded")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+    work()
+
+    assert (now(refund).status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
+    assert booked() == [EntryKind.REFUND]
+    assert cases() == []
+    assert sent_topics() == [Topic.BOOKING_CONFIRMED, Topic.REFUND_SENT]
+
+
+def test_news_of_an_unknown_refund_of_an_unknown_payment_is_nothing(app, seeded, gateway):
+    class Elsewhere:
+        def find_refund(self, _id):
+            strange = RefundStatus.SUCCEEDED
+            return RefundOutcome(uuid4(), "re_1", "pi_unknown", 1, strange, None, None)
+
+    refunds.apply_news("re_1", Elsewhere())
+
+    assert cases() == []
+    assert all_refunds() == []

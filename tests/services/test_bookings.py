@@ -1,0 +1,155 @@
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from booking_service.errors import BookingServiceError, NotAllowed, NotFound
+from booking_service.models import (
+    AuditRow,
+    Booking,
+    BookingStatus,
+    Promise,
+    PromiseStatus,
+)
+from booking_service.services import bookings
+from tests.factories import PRIYA, all_of, booking, change, free_slot, hold, paid
+
+STEPS = {
+    "arrive": bookings.arrive,
+    "begin": bookings.begin_treatment,
+    "complete": bookings.complete,
+    "no_show": bookings.mark_no_show,
+}
+
+# What each step answers from each status; one that was pressed before changes nothing.
+TABLE = """
+             arrive       begin         complete     no_show
+held         not_allowed  not_allowed   not_allowed  not_allowed
+confirmed    arrived      not_arrived   not_arrived  no_show
+arrived      arrived      in_treatment  completed    not_allowed
+in_treatment not_allowed  in_treatment  completed    not_allowed
+completed    not_allowed  not_allowed   completed    not_allowed
+no_show      not_allowed  not_allowed   not_allowed  no_show
+cancelled    not_allowed  not_allowed   not_allowed  not_allowed
+expired      not_allowed  not_allowed   not_allowed  not_allowed
+"""
+
+
+def answer(step, booking_id) -> str:
+    """The status after a step, or why it was refused."""
+    try:
+        step(booking_id, PRIYA)
+    except BookingServiceError as refused:
+        return refused.code
+    return booking(booking_id).status.value
+
+
+def by_staff(booking_id) -> list[str]:
+    """What was noted of a visit, in order."""
+    rows = sorted(all_of(AuditRow), key=lambda row: row.at)
+    about = [row for row in rows if row.subject_id == booking_id]
+    return [row.action for row in about if row.actor_kind is PRIYA.kind]
+
+
+def test_every_step_from_every_status(seeded, noon, stripe):
+    visit = paid(stripe)
+    answers = {}
+
+    for status in BookingStatus:
+        answers[status.value] = []
+        for step in STEPS.values():
+            change(Booking, visit.booking_id, status=status)
+            answers[status.value].append(answer(step, visit.booking_id))
+
+    header, *rows = (line.split() for line in TABLE.strip().splitlines())
+    assert header == list(STEPS)
+    assert answers == {status: codes for status, *codes in rows}
+
+
+def test_pressing_twice_is_one_step_noted_once(seeded, noon, travel, stripe):
+    visit = paid(stripe)
+    for minutes, step in enumerate((STEPS["arrive"], STEPS["begin"], STEPS["complete"])):
+        for _ in range(2):
+            travel(noon + timedelta(minutes=minutes))
+            step(visit.booking_id, PRIYA)
+            travel(noon + timedelta(minutes=minutes, seconds=30))
+
+    seen = booking(visit.booking_id)
+    assert (seen.arrived_at, seen.treatment_began_at, seen.completed_at) == (
+        noon,
+        noon + timedelta(minutes=1),
+        noon + timedelta(minutes=2),
+    )
+    assert by_staff(visit.booking_id) == [
+        "booking.arrived",
+        "booking.in_treatment",
+        "booking.completed",
+    ]
+
+
+def test_a_no_show_keeps_the_money_and_is_noted(seeded, noon, stripe):
+    visit = paid(stripe)
+
+    bookings.mark_no_show(visit.booking_id, PRIYA)
+
+    assert booking(visit.booking_id).no_show_at == noon
+    assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.LAPSED]
+    assert by_staff(visit.booking_id) == ["booking.no_show"]
+
+
+def test_a_refused_step_leaves_nothing_behind(seeded, noon, stripe):
+    visit = paid(stripe)
+    before = len(all_of(AuditRow))
+
+    with pytest.raises(NotAllowed):
+        bookings.complete(visit.booking_id, PRIYA)
+
+    assert len(all_of(AuditRow)) == before
+    assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.OPEN]
+
+
+# The practice is in Albany: a day of 24 hours, one of 25, one of 23.
+DAYS = {
+    "Tuesday": ("2026-11-24T05:00", "2026-11-25T05:00", "2026-11-24T17:00"),
+    "clocks go back": ("2026-11-01T04:00", "2026-11-02T05:00", "2026-11-01T06:30"),
+    "clocks go forward": ("2027-03-14T05:00", "2027-03-15T04:00", "2027-03-14T06:30"),
+    "midnight itself": ("2026-11-24T05:00", "2026-11-25T05:00", "2026-11-24T05:00"),
+}
+
+
+@pytest.mark.parametrize("step", ["arrive", "no_show"])
+def test_a_visit_is_noted_on_its_local_day_only(seeded, noon, travel, stripe, step):
+    visit = paid(stripe)
+    second = timedelta(seconds=1)
+    answers = {}
+
+    for name, day in DAYS.items():
+        starts, ends, at = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in day)
+        tried = []
+        for now in (starts - second, starts, ends - second, ends):
+            times = {"starts_at": at, "ends_at": at + timedelta(minutes=45)}
+            change(Booking, visit.booking_id, status=BookingStatus.CONFIRMED, **times)
+            travel(now)
+            tried.append(answer(STEPS[step], visit.booking_id))
+        answers[name] = tried
+
+    done = "arrived" if step == "arrive" else "no_show"
+    assert answers == {day: ["not_allowed", done, done, "not_allowed"] for day in DAYS}
+
+
+def test_the_refusal_names_the_day(seeded, noon, travel, stripe):
+    visit = paid(stripe)
+    travel(noon + timedelta(days=1))
+
+    with pytest.raises(NotAllowed, match=r"^This visit is on Monday, November 23; it can be noted"):
+        bookings.arrive(visit.booking_id, PRIYA)
+
+    assert booking(visit.booking_id).status is BookingStatus.CONFIRMED
+    assert booking(visit.booking_id).arrived_at is None
+
+
+def test_a_time_nobody_has_booked_cannot_be_visited(seeded, noon):
+    with pytest.raises(NotAllowed):
+        bookings.arrive(hold(free_slot()), PRIYA)
+    with pytest.raises(NotFound):
+        bookings.arrive(uuid4(), PRIYA)

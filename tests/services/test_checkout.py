@@ -1,0 +1,394 @@
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import permutations
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+
+from booking_service.db import transaction
+from booking_service.errors import (
+    GatewayUnavailable,
+    HoldEnded,
+    Invalid,
+    NotANewPatient,
+    TermsChanged,
+)
+from booking_service.gateways.payments import Event
+from booking_service.local.ports import wait_until
+from booking_service.models import (
+    AuditRow,
+    Booking,
+    BookingStatus,
+    Case,
+    CaseType,
+    JournalEntry,
+    Offer,
+    OutboxMessage,
+    Payment,
+    PaymentStatus,
+    Promise,
+    PromiseStatus,
+    RefundReason,
+    RefundStatus,
+    TermsAcceptance,
+    Topic,
+    WebhookEvent,
+)
+from booking_service.queries import state
+from booking_service.services import checkout, holds, patients, webhooks
+from tests.factories import (
+    HALF_AN_HOUR,
+    all_of,
+    at_stripe,
+    booking,
+    change,
+    converted,
+    details,
+    free_slot,
+    hold,
+    paid,
+    payment_of,
+    refunds,
+    visit_of,
+)
+
+pytestmark = pytest.mark.usefixtures("noon", "seeded", "mail")
+
+SESSIONS = "/v1/checkout/sessions"
+AGREED = checkout.Consent(1, "203.0.113.9", "a browser", save_card=True)
+# Words, and not letters that come together by chance in an id.
+HEALTH = re.compile(
+    r"(?<![\w.-])(?:chiropract|spin|adjust|exam\b|treat|health|doctor|dr\.|corrective)"
+)
+KEY = {"Authorization": "Bearer sk_test_first_visit", "Stripe-Version": "2026-10-28.endive"}
+
+
+@pytest.fixture
+def start(app, gateway):
+    """Send a patient to Stripe; return the address of the page."""
+
+    def to_stripe(booking_id: UUID, consent: checkout.Consent = AGREED) -> str:
+        return checkout.start(booking_id, consent, gateway, app.extensions["links"], HALF_AN_HOUR)
+
+    return to_stripe
+
+
+def with_details(nth: int = 0, **person) -> UUID:
+    booking_id = hold(free_slot(nth))
+    patients.set_details(booking_id, details(**person), HALF_AN_HOUR)
+    return booking_id
+
+
+def actions(subject_id: UUID) -> list[str]:
+    return [row.action for row in all_of(AuditRow) if row.subject_id == subject_id]
+
+
+def test_what_was_agreed_to_is_kept(noon, start):
+    booking_id = with_details()
+
+    start(booking_id, checkout.Consent(1, "2001:db8::1", "b" * 500, save_card=False))
+
+    [kept] = all_of(TermsAcceptance)
+    [offer] = all_of(Offer)
+    assert (kept.booking_id, kept.offer_id) == (booking_id, offer.id)
+    assert (kept.terms_hash, kept.accepted_at) == (offer.terms_hash, noon)
+    assert (kept.address, kept.user_agent) == ("2001:db8::1", "b" * 400)
+    assert actions(booking_id) == ["booking.hold", "terms.accept"]
+    assert booking(booking_id).save_card is False
+
+
+def test_the_payment_is_what_the_offer_costs_and_the_hold_lasts_while_paying(noon, travel, start):
+    booking_id = with_details()
+    travel(noon + timedelta(minutes=5))
+
+    url = start(booking_id)
+
+    payment = payment_of(booking_id)
+    assert (payment.amount_cents, payment.currency) == (3900, "usd")
+    assert payment.status is PaymentStatus.OPEN
+    assert payment.checkout_url == url
+    assert booking(booking_id).hold_expires_at == noon + timedelta(minutes=5) + HALF_AN_HOUR
+
+
+def test_terms_that_changed_meanwhile_must_be_read_again(start, stripe):
+    booking_id = with_details()
+    with transaction() as session:
+        old = session.query(Offer).one()
+        facts = ("currency", "includes", "promise", "terms", "terms_hash", "published_at")
+        copied = {name: getattr(old, name) for name in facts}
+        session.add(Offer(version=2, price_cents=4900, **copied))
+
+    with pytest.raises(TermsChanged):
+        start(booking_id)
+
+    assert stripe.log() == []
+    assert all_of(TermsAcceptance) == []
+    assert all_of(Payment) == []
+
+
+def test_nobody_is_sent_to_stripe_without_details(start, stripe):
+    with pytest.raises(Invalid) as invalid:
+        start(hold())
+
+    assert [error.field for error in invalid.value.errors] == ["patient"]
+    assert stripe.log() == []
+
+
+def test_starting_twice_answers_the_same_page(start, stripe):
+    booking_id = with_details()
+
+    urls = {start(booking_id), start(booking_id)}
+
+    assert len(urls) == 1
+    assert stripe.statuses("POST", SESSIONS) == [200]
+    assert len(all_of(TermsAcceptance)) == 1
+    assert actions(booking_id).count("terms.accept") == 1
+
+
+def test_when_stripe_does_not_answer_the_time_stays_held_and_one_page_is_made(start, stripe):
+    booking_id = with_details()
+    stripe.fault("drop_after", SESSIONS)
+
+    with pytest.raises(GatewayUnavailable):
+        start(booking_id)
+    assert booking(booking_id).status is BookingStatus.HELD
+    url = start(booking_id)
+
+    assert stripe.statuses("POST", SESSIONS) == [0, 200]
+    [page] = stripe.listed("checkout/sessions")
+    assert url == page["url"]
+    assert payment_of(booking_id).stripe_checkout_session_id == page["id"]
+
+
+def test_a_hold_that_ends_while_stripe_thinks_leaves_no_page_to_pay(app, start, stripe, gateway):
+    booking_id = with_details()
+    fault = stripe.fault("hold", SESSIONS)
+
+    def in_a_request() -> str:
+        with app.app_context():
+            return start(booking_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(in_a_request)
+        wait_until(lambda: stripe.blocked(fault) == 1, "the request to reach Stripe")
+        holds.release(booking_id, gateway)
+        stripe.release(fault)
+        with pytest.raises(HoldEnded):
+            page.result()
+
+    assert [page["status"] for page in stripe.listed("checkout/sessions")] == ["expired"]
+    assert booking(booking_id).status is BookingStatus.EXPIRED
+
+
+def test_who_had_a_first_visit_meanwhile_is_not_sent_to_pay_again(start, stripe):
+    second = with_details(5)
+    paid(stripe)
+
+    with pytest.raises(NotANewPatient):
+        start(second)
+
+
+def outcome(booking_id: UUID) -> dict:
+    """Everything that a confirmation writes down."""
+    payment = payment_of(booking_id)
+    about = {booking_id, payment.id}
+    return {
+        "booking": booking(booking_id).status,
+        "payment": (payment.status, payment.fee_cents, payment.card, payment.amount_cents),
+        "promises": [p.status for p in all_of(Promise) if p.booking_id == booking_id],
+        "ledger": sorted(e.kind for e in all_of(JournalEntry) if e.subject_id in about),
+        "mails": [m.topic for m in all_of(OutboxMessage) if m.subject_id == booking_id],
+        "audit": actions(booking_id),
+        "refunds": [r.id for r in refunds() if r.payment_id == payment.id],
+    }
+
+
+CONFIRMED = {
+    "booking": BookingStatus.CONFIRMED,
+    "payment": (PaymentStatus.PAID, 143, "Visa 4242", 3900),
+    "promises": [PromiseStatus.OPEN],
+    "ledger": ["payment", "payment_fee"],
+    "mails": [Topic.BOOKING_CONFIRMED],
+    "audit": ["booking.hold", "terms.accept", "booking.confirm"],
+    "refunds": [],
+}
+
+
+def test_return_page_webhook_and_sweep_agree_in_every_order(gateway, stripe):
+    def by_webhook(payment: Payment) -> None:
+        page = payment.stripe_checkout_session_id
+        webhooks.receive(Event(f"evt_{page}", "checkout.session.completed", page))
+        [event] = [e for e in all_of(WebhookEvent) if e.object_id == page]
+        webhooks.process(event.id, gateway)
+
+    ways = {
+        "return": lambda payment: checkout.confirm(payment.stripe_checkout_session_id, gateway),
+        "webhook": by_webhook,
+        "sweep": lambda payment: holds.release(payment.booking_id, gateway),
+    }
+
+    outcomes = {}
+    for nth, order in enumerate(permutations(ways)):
+        person = {"name": f"Patient {nth}", "email": f"{nth}@example.com"}
+        payment = at_stripe(free_slot(), phone=f"518 555 100{nth}", **person)
+        stripe.pay(payment.stripe_checkout_session_id)
+        for way in order:
+            ways[way](payment)
+        outcomes[order] = outcome(payment.booking_id)
+
+    assert outcomes == dict.fromkeys(permutations(ways), CONFIRMED)
+    assert state.state()["audit"]["verified"]
+
+
+def test_paid_after_the_hold_ended_is_booked_while_the_time_is_free(gateway, stripe):
+    payment = at_stripe()
+    change(Booking, payment.booking_id, status=BookingStatus.EXPIRED)
+    stripe.pay(payment.stripe_checkout_session_id)
+
+    checkout.confirm(payment.stripe_checkout_session_id, gateway)
+
+    assert outcome(payment.booking_id) == CONFIRMED
+
+
+def test_paid_for_a_time_that_is_taken_goes_back_once(gateway, stripe, work):
+    slot = free_slot()
+    late = at_stripe(slot)
+    change(Booking, late.booking_id, status=BookingStatus.EXPIRED)
+    winner = paid(stripe, slot=slot, name="Robin Hale", email="robin@example.com")
+    stripe.pay(late.stripe_checkout_session_id)
+
+    for _ in range(2):
+        checkout.confirm(late.stripe_checkout_session_id, gateway)
+        work()
+
+    [refund] = refunds()
+    assert (refund.payment_id, refund.reason) == (late.id, RefundReason.SLOT_LOST)
+    assert (refund.status, refund.amount_cents) == (RefundStatus.SUCCEEDED, 3900)
+    assert len(stripe.refunds()) == 1
+    assert booking(late.booking_id).status is BookingStatus.EXPIRED
+    assert booking(winner.booking_id).status is BookingStatus.CONFIRMED
+    assert [p.booking_id for p in all_of(Promise)] == [winner.booking_id]
+    assert state.state()["ledger"]["accounts"]["refund_liability"] == -3900
+
+
+def test_paid_twice_in_two_tabs_keeps_one_visit_and_returns_the_other(gateway, stripe, work):
+    tabs = [at_stripe(free_slot(nth)) for nth in (0, 5)]
+    for payment in tabs:
+        stripe.pay(payment.stripe_checkout_session_id)
+
+    for payment in (*reversed(tabs), *tabs):
+        checkout.confirm(payment.stripe_checkout_session_id, gateway)
+    work()
+
+    [refund] = refunds()
+    assert (refund.payment_id, refund.reason) == (tabs[0].id, RefundReason.DUPLICATE_PAYMENT)
+    assert [r["payment_intent"] for r in stripe.refunds()] == [
+        payment_of(tabs[0].booking_id).stripe_payment_intent_id
+    ]
+    assert booking(tabs[0].booking_id).status is BookingStatus.EXPIRED
+    assert booking(tabs[1].booking_id).status is BookingStatus.CONFIRMED
+    assert state.state()["ledger"]["accounts"]["refund_liability"] == -3900
+
+
+@pytest.mark.parametrize("facts", [{"amount_cents": 4000}, {"currency": "cad"}])
+def test_another_amount_than_the_price_is_a_case_and_no_booking(gateway, stripe, facts):
+    payment = at_stripe()
+    change(Payment, payment.id, **facts)
+    stripe.pay(payment.stripe_checkout_session_id)
+
+    for _ in range(2):
+        checkout.confirm(payment.stripe_checkout_session_id, gateway)
+
+    [case] = all_of(Case)
+    [intent] = stripe.listed("payment_intents")
+    assert (case.type, case.subject_id) == (CaseType.PAYMENT_MISMATCH, payment.id)
+    assert (case.detail, case.amount_cents) == (intent["id"], 3900)
+    assert booking(payment.booking_id).status is BookingStatus.EXPIRED
+    assert payment_of(payment.booking_id).status is PaymentStatus.OPEN
+    assert all_of(JournalEntry) == []
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"application": "a_shop", "booking_id": "THEIRS"},
+        {"application": "first_visit"},
+        {"application": "first_visit", "booking_id": "7"},
+        {"application": "first_visit", "booking_id": str(uuid4())},
+    ],
+    ids=["no metadata", "another application", "no booking", "no id", "unknown booking"],
+)
+def test_a_page_that_is_not_ours_changes_nothing(gateway, stripe, metadata):
+    held = with_details()
+    metadata = {name: str(held) if v == "THEIRS" else v for name, v in metadata.items()}
+    form = {
+        "mode": "payment",
+        "success_url": "https://shop.example",
+        "line_items[0][quantity]": "1",
+        "line_items[0][price_data][currency]": "usd",
+        "line_items[0][price_data][unit_amount]": "3900",
+        "line_items[0][price_data][product_data][name]": "A mug",
+        **{f"metadata[{name}]": value for name, value in metadata.items()},
+    }
+    page = requests.post(f"{stripe.url}{SESSIONS}", form, headers=KEY).json()
+    stripe.pay(page["id"])
+
+    checkout.confirm(page["id"], gateway)
+
+    assert booking(held).status is BookingStatus.HELD
+    assert (all_of(Payment), all_of(JournalEntry), all_of(Case)) == ([], [], [])
+
+
+def test_a_declined_card_charges_nothing_and_the_time_stays_held(gateway, stripe):
+    payment = at_stripe()
+
+    declined = stripe.pay(payment.stripe_checkout_session_id, "4000000000000002")
+    checkout.confirm(payment.stripe_checkout_session_id, gateway)
+
+    assert declined.status_code == 402
+    assert booking(payment.booking_id).status is BookingStatus.HELD
+    assert payment_of(payment.booking_id).status is PaymentStatus.OPEN
+    assert all_of(JournalEntry) == []
+    stripe.pay(payment.stripe_checkout_session_id)
+    checkout.confirm(payment.stripe_checkout_session_id, gateway)
+    assert outcome(payment.booking_id) == CONFIRMED
+
+
+def test_a_fee_that_stripe_books_late_is_booked_when_it_comes(gateway, stripe):
+    payment = at_stripe()
+    stripe.pay(payment.stripe_checkout_session_id)
+    found = gateway.find_checkout(payment.stripe_checkout_session_id)
+    without_fee = replace(found, payment=replace(found.payment, fee_cents=None))
+
+    checkout.write_down(without_fee)
+    assert payment_of(payment.booking_id).fee_cents is None
+    checkout.write_down(found)
+    checkout.write_down(found)
+
+    assert outcome(payment.booking_id) == CONFIRMED
+
+
+@pytest.mark.parametrize("save_card", [True, False])
+def test_a_card_is_kept_only_when_the_patient_agreed(stripe, save_card):
+    visit = paid(stripe, save_card=save_card)
+
+    kept = (visit.payment.stripe_payment_method_id, visit.payment.stripe_customer_id)
+    assert [fact is not None for fact in kept] == [save_card, save_card]
+
+
+def test_stripe_is_told_nothing_personal_and_nothing_about_health(stripe, work):
+    converted(stripe, name="Canaria Whitfield", email="canary@canary.example", phone="518 555 0199")
+    visit_of("Canaria Second", stripe, 5, save_card=False)
+    work()
+
+    sent = json.dumps([entry["params"] for entry in stripe.log()]).lower()
+    keys = " ".join(entry["idempotency_key"] or "" for entry in stripe.log()).lower()
+    assert len(stripe.refunds()) == 1
+    personal = ["canar", "whitfield", "5550199", "555 0199"]
+    assert [word for word in personal if word in sent + keys] == []
+    assert HEALTH.findall(sent + keys) == []

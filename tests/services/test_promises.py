@@ -1,0 +1,288 @@
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from booking_service.db import transaction
+from booking_service.errors import BookingServiceError
+from booking_service.models import (
+    Account,
+    Booking,
+    BookingStatus,
+    EntryKind,
+    JournalEntry,
+    Membership,
+    MembershipStatus,
+    Payment,
+    Promise,
+    PromiseStatus,
+    Tender,
+)
+from booking_service.queries import state
+from booking_service.services import bookings, memberships, promises
+from booking_service.services.memberships import Tendered
+from tests.factories import (
+    PRIYA,
+    all_of,
+    change,
+    converted,
+    in_treatment,
+    paid,
+    plan,
+    refunds,
+    visit_of,
+)
+
+pytestmark = pytest.mark.usefixtures("noon", "seeded", "mail")
+
+UNDO = timedelta(seconds=10)
+# When the next day begins in Albany, seen from Monday noon.
+MIDNIGHT = timedelta(hours=12)
+
+
+def status_of(booking_id: UUID) -> PromiseStatus:
+    return next(p.status for p in all_of(Promise) if p.booking_id == booking_id)
+
+
+def accounts() -> dict[str, int]:
+    return state.state()["ledger"]["accounts"]
+
+
+def test_a_promise_opens_when_the_visit_is_paid(noon, stripe):
+    visit = paid(stripe)
+
+    [promise] = all_of(Promise)
+    assert (promise.payment_id, promise.booking_id) == (visit.payment.id, visit.booking_id)
+    assert (promise.status, promise.opened_at) == (PromiseStatus.OPEN, noon)
+    assert (promise.member_at, promise.treatment_began_at) == (None, None)
+    assert accounts()["refund_liability"] == -3900
+
+
+def test_completing_without_a_membership_ends_the_promise_and_earns_the_money(stripe):
+    visit = in_treatment(stripe)
+
+    bookings.complete(visit.booking_id, PRIYA)
+
+    assert status_of(visit.booking_id) is PromiseStatus.LAPSED
+    assert accounts() == {
+        "stripe_balance": 3900 - 143,
+        "stripe_fees": 143,
+        "refund_liability": 0,
+        "first_visit_revenue": -3900,
+    }
+
+
+def test_both_proofs_are_kept_with_their_times(noon, travel, stripe, work):
+    visit = in_treatment(stripe)
+    tendered = Tendered(Tender.SAVED_CARD)
+    id_, _ = memberships.convert(visit.booking_id, plan().id, tendered, PRIYA, UNDO)
+    travel(noon + UNDO)
+    work()
+
+    [promise] = all_of(Promise)
+    assert (promise.treatment_began_at, promise.member_at) == (noon, noon + UNDO)
+    assert (promise.membership_id, promise.status) == (id_, PromiseStatus.SETTLED)
+
+
+def test_membership_alone_earns_nothing(noon, stripe):
+    visit = paid(stripe)
+    with transaction() as session:
+        facts = {"plan_id": plan().id, "tender": Tender.RECORDED, "reference": "T-1"}
+        facts |= {"decided_at": noon, "decided_by": "Priya Shah", "undo_until": noon}
+        patient_id = session.get_one(Booking, visit.booking_id).patient_id
+        membership = Membership(booking_id=visit.booking_id, patient_id=patient_id, **facts)
+        membership.amount_cents = 14900
+        session.add(membership)
+        session.flush()
+        assert promises.prove_member(session, membership) is None
+
+    assert status_of(visit.booking_id) is PromiseStatus.OPEN
+
+
+@pytest.mark.parametrize(
+    ("move", "before", "after"),
+    [
+        ("block", "earned", "blocked"),
+        ("block", "open", "open"),
+        ("block", "settled", "settled"),
+        ("money_returned", "open", "void"),
+        ("money_returned", "earned", "settled"),
+        ("money_returned", "blocked", "settled"),
+        ("money_returned", "broken", "settled"),
+        ("money_returned", "settled", "settled"),
+        ("money_returned", "lapsed", "lapsed"),
+        ("money_bounced", "earned", "broken"),
+        ("money_bounced", "settled", "broken"),
+        ("money_bounced", "void", "void"),
+    ],
+)
+def test_what_becomes_of_the_money_moves_the_promise(noon, stripe, move, before, after):
+    visit = paid(stripe)
+    [promise] = all_of(Promise)
+    proofs = {"member_at": noon, "treatment_began_at": noon}
+    change(Promise, promise.id, status=PromiseStatus(before), **proofs)
+
+    with transaction() as session:
+        getattr(promises, move)(session, visit.payment.id)
+
+    assert status_of(visit.booking_id) is PromiseStatus(after)
+
+
+def test_the_sweep_ends_promises_of_past_days_unless_the_patient_is_joining(
+    noon, travel, stripe, work
+):
+    no_one_closed = visit_of("Avery North", stripe)
+    declined = converted(stripe, name="Blake South", email="b@x.com", card="4000000000000341")
+    work()
+    joining = converted(stripe, name="Casey West", email="c@x.com")
+    tomorrow = visit_of("Drew East", stripe, 40)
+    starts_at = noon + MIDNIGHT
+    times = {"starts_at": starts_at, "ends_at": starts_at + timedelta(minutes=45)}
+    change(Booking, tomorrow.booking_id, **times)
+
+    travel(noon + MIDNIGHT - timedelta(seconds=1))
+    assert promises.sweep() == 0
+    assert {p.status for p in all_of(Promise)} == {PromiseStatus.OPEN}
+
+    travel(noon + MIDNIGHT)
+    assert promises.sweep() == 2
+    assert promises.sweep() == 0
+    visits = (no_one_closed, declined, joining, tomorrow)
+    assert [status_of(visit.booking_id) for visit in visits] == [
+        PromiseStatus.LAPSED,
+        PromiseStatus.LAPSED,
+        PromiseStatus.OPEN,
+        PromiseStatus.OPEN,
+    ]
+    lapsed = [e.subject_id for e in all_of(JournalEntry) if e.kind is EntryKind.PROMISE_LAPSED]
+    assert sorted(lapsed) == sorted([no_one_closed.payment.id, declined.payment.id])
+
+    work()
+    assert status_of(joining.booking_id) is PromiseStatus.SETTLED
+
+
+def test_the_database_refuses_an_earned_promise_without_both_proofs(noon, stripe):
+    paid(stripe)
+    [promise] = all_of(Promise)
+
+    for proofs in ({}, {"member_at": noon}, {"treatment_began_at": noon}):
+        with pytest.raises(Exception, match="earned_by_both_proofs"):
+            change(Promise, promise.id, status=PromiseStatus.EARNED, **proofs)
+
+
+class Desk(RuleBasedStateMachine):
+    """Whatever the desk presses, in whatever order, while workers work and time passes."""
+
+    def __init__(self, parts) -> None:
+        super().__init__()
+        self.parts = parts
+
+    @initialize(card=st.sampled_from(["4242424242424242", "4000000000000341"]))
+    def book(self, card):
+        parts = self.parts
+        parts.number += 1
+        parts.travel(parts.noon)
+        self.now = parts.noon
+        person = f"Patient {parts.number}"
+        self.visit = visit_of(person, parts.stripe, email=f"{parts.number}@x.com", card=card)
+        self.booking_id = self.visit.booking_id
+
+    def press(self, step, *args) -> None:
+        try:
+            step(*args)
+        except BookingServiceError:
+            return
+
+    @rule()
+    def arrive(self):
+        self.press(bookings.arrive, self.booking_id, PRIYA)
+
+    @rule()
+    def begin(self):
+        self.press(bookings.begin_treatment, self.booking_id, PRIYA)
+
+    @rule()
+    def complete(self):
+        self.press(bookings.complete, self.booking_id, PRIYA)
+
+    @rule()
+    def no_show(self):
+        self.press(bookings.mark_no_show, self.booking_id, PRIYA)
+
+    @rule(method=st.sampled_from(Tender))
+    def convert(self, method):
+        tendered = Tendered(method, "T-7" if method is Tender.RECORDED else None)
+        self.press(memberships.convert, self.booking_id, plan().id, tendered, PRIYA, UNDO)
+
+    @rule()
+    def undo(self):
+        for membership in self.mine(Membership):
+            self.press(memberships.undo, membership.id, PRIYA)
+
+    @rule(span=st.sampled_from([UNDO / 2, UNDO]))
+    def wait(self, span):
+        self.now += span
+        self.parts.travel(self.now)
+        self.parts.work()
+
+    @precondition(lambda self: self.now < self.parts.noon + MIDNIGHT)
+    @rule()
+    def day_ends(self):
+        self.now = self.parts.noon + MIDNIGHT
+        self.parts.travel(self.now)
+        promises.sweep()
+        self.parts.work()
+
+    def mine(self, model) -> list:
+        return [row for row in all_of(model) if row.booking_id == self.booking_id]
+
+    @invariant()
+    def money_goes_back_once_and_only_with_both_proofs(self):
+        owed = [r for r in refunds() if r.payment_id == self.visit.payment.id]
+        [promise] = self.mine(Promise)
+        active = [m for m in self.mine(Membership) if m.status is MembershipStatus.ACTIVE]
+        both = bool(active) and promise.treatment_began_at is not None
+        assert len(owed) == (1 if both and promise.member_at else 0)
+        assert (promise.status in {PromiseStatus.EARNED, PromiseStatus.SETTLED}) == bool(owed)
+        assert len(active) <= 1
+        intent = self.visit.payment.stripe_payment_intent_id
+        returned = [r for r in self.parts.stripe.refunds() if r["payment_intent"] == intent]
+        assert len(returned) == len([r for r in owed if r.stripe_refund_id])
+
+    @invariant()
+    def the_ledger_balances_and_owes_what_promises_hold(self):
+        owing = {PromiseStatus.OPEN, PromiseStatus.EARNED}
+        held = {p.payment_id for p in all_of(Promise) if p.status in owing}
+        ledger = state.state()["ledger"]
+        cents = sum(p.amount_cents for p in all_of(Payment) if p.id in held)
+        assert ledger["balanced"]
+        assert ledger["accounts"].get(Account.REFUND_LIABILITY, 0) == -cents
+
+
+def test_whatever_the_desk_presses_the_promise_is_kept_once(noon, travel, stripe, work):
+    class Parts:
+        number = 0
+
+    parts = Parts()
+    parts.noon, parts.travel, parts.stripe, parts.work = noon, travel, stripe, work
+
+    run_state_machine_as_test(
+        lambda: Desk(parts),
+        settings=hypothesis(max_examples=12, stateful_step_count=12, deadline=None),
+    )
+
+    ends = {status.value: 0 for status in BookingStatus}
+    for row in all_of(Booking):
+        ends[row.status] += 1
+    assert sum(ends.values()) == parts.number
+    assert stripe.violations() == []
