@@ -46,3 +46,5 @@ def configure(log_format: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
+    # The SDK tells of every request; what matters of it is written down in rows.
+    logging.getLogger("stripe").setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""What `./run bench` measures. Nothing here is asserted: machines differ."""
