@@ -23,7 +23,7 @@ from booking_service.models.timetable import Absence, Shift, offered, window
 
 _ONE_DAY: Final = timedelta(days=1)
 _ALTERNATIVES: Final = 3
-_ALTERNATIVES_NEAR: Final = timedelta(days=2)
+_NEAR: Final = timedelta(hours=6)
 _SOONEST_DAYS: Final = 7
 
 
@@ -109,15 +109,20 @@ def alternatives(practitioner_id: UUID, starts_at: datetime) -> list[Slot]:
 
     One of them is with the same practitioner, if that practitioner has a free time at all.
     """
-    practice = the_practice()
-    day = local_day(starts_at, practice.zone)
+    zone = the_practice().zone
     # Nearly always enough, and cheap when two hundred people lose the same race.
-    near = free_days(day - _ALTERNATIVES_NEAR, 2 * _ALTERNATIVES_NEAR.days + 1)
-    slots = [slot for each in near for slot in each.slots]
+    first = local_day(starts_at - _NEAR, zone)
+    last = local_day(starts_at + _NEAR, zone)
+    slots = [
+        slot
+        for day in free_days(first, (last - first).days + 1)
+        for slot in day.slots
+        if abs(slot.starts_at - starts_at) <= _NEAR
+    ]
     if len(slots) < _ALTERNATIVES or all(s.practitioner_id != practitioner_id for s in slots):
-        today = local_day(utc_now(), practice.zone)
-        everything = free_days(today, practice.horizon_days + 1)
-        slots = [slot for each in everything for slot in each.slots]
+        today = local_day(utc_now(), zone)
+        everything = free_days(today, the_practice().horizon_days + 1)
+        slots = [slot for day in everything for slot in day.slots]
     slots.sort(key=lambda slot: abs(slot.starts_at - starts_at))
     same = [slot for slot in slots if slot.practitioner_id == practitioner_id][:1]
     others = [slot for slot in slots if slot not in same][: _ALTERNATIVES - len(same)]

@@ -79,7 +79,7 @@ def visit(booking_id: UUID) -> str:
 
 
 @bp.get("/visit/<uuid:booking_id>/progress")
-def progress(booking_id: UUID) -> Response | tuple[str, int]:
+def progress(booking_id: UUID) -> Response | tuple[str, int] | tuple[str, int, dict[str, str]]:
     """Answer what is happening with a membership, or nothing when nothing changed."""
     shown = front_desk.visit(booking_id)
     progress = _progress(shown)
@@ -97,7 +97,9 @@ def progress(booking_id: UUID) -> Response | tuple[str, int]:
         next=_next(board),
         day=board.day.date.isoformat(),
     )
-    return piece, HTTPStatus.OK if progress.is_live else _STOP_POLLING
+    # The day beside it shows the same visit, and need not wait for its own next look.
+    moved = {"HX-Trigger": "visit-moved"}
+    return piece, HTTPStatus.OK if progress.is_live else _STOP_POLLING, moved
 
 
 @bp.post("/visit/<uuid:booking_id>/arrive")

@@ -91,6 +91,8 @@ def test_a_patient_joins_and_everybody_sees_the_money_go_back(
     looks_right(desk_page)
     expect(desk_page.get_by_text("Refund accepted by Stripe")).to_be_visible(timeout=30_000)
     expect(desk_page.get_by_text(re.compile("re_3"))).to_be_visible(timeout=30_000)
+    expect(desk_page.locator("#hops")).to_contain_text("Member")
+    expect(desk_page.locator("#board")).to_contain_text("refund accepted")
     looks_right(desk_page)
     assert [m["subject"] for m in inbox("dana.w@example.com", 2)][1].startswith("Welcome")
 
