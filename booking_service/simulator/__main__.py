@@ -6,7 +6,8 @@ import sys
 from decimal import Decimal
 from types import FrameType
 
-from booking_service.simulator.app import create_simulator
+from booking_service.simulator.app import create_simulator, operations
+from booking_service.simulator.deriving import derived_apart
 from booking_service.simulator.serving import server
 
 
@@ -20,6 +21,8 @@ def main() -> None:
         fee_percent=options.fee_percent,
         fee_fixed_cents=options.fee_fixed_cents,
         refund_delay_seconds=options.refund_delay_seconds,
+        webhook_disorder=options.webhook_disorder,
+        contract=derived_apart(operations()),
     )
     http = server(app, options.host, options.port)
     signal.signal(signal.SIGTERM, _stop)
@@ -50,6 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fee-percent", type=Decimal, default=Decimal("2.9"))
     parser.add_argument("--fee-fixed-cents", type=int, default=30)
     parser.add_argument("--refund-delay-seconds", type=float, default=5.0)
+    parser.add_argument("--webhook-disorder", type=int, help="seed; duplicates and delays events")
     return parser.parse_args()
 
 

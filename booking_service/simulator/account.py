@@ -6,47 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from threading import Condition
-from typing import Final
+from typing import Final, TypeVar
 
 from booking_service.simulator.checks import Json, Value, misfits, skeleton
-from booking_service.simulator.clock import Clock
+from booking_service.simulator.clock import MAIN, Clock
 from booking_service.simulator.contract import Contract
-from booking_service.simulator.errors import missing
+from booking_service.simulator.disorder import Disorder
+from booking_service.simulator.errors import StripeError, missing
+from booking_service.simulator.kinds import CLASSES
 from booking_service.simulator.log import Log, Violation
 from booking_service.simulator.store import Store
 
 _ALPHABET: Final = string.ascii_letters + string.digits
-_CLASSES: Final = {  # kind of object -> where the SDK describes it
-    "balance": ("stripe._balance", "Balance"),
-    "balance_transaction": ("stripe._balance_transaction", "BalanceTransaction"),
-    "charge": ("stripe._charge", "Charge"),
-    "checkout.session": ("stripe.checkout._session", "Session"),
-    "customer": ("stripe._customer", "Customer"),
-    "event": ("stripe._event", "Event"),
-    "invoice": ("stripe._invoice", "Invoice"),
-    "invoice_payment": ("stripe._invoice_payment", "InvoicePayment"),
-    "item": ("stripe._line_item", "LineItem"),
-    "line_item": ("stripe._invoice_line_item", "InvoiceLineItem"),
-    "payment_intent": ("stripe._payment_intent", "PaymentIntent"),
-    "payment_method": ("stripe._payment_method", "PaymentMethod"),
-    "price": ("stripe._price", "Price"),
-    "product": ("stripe._product", "Product"),
-    "refund": ("stripe._refund", "Refund"),
-    "subscription": ("stripe._subscription", "Subscription"),
-    "subscription_item": ("stripe._subscription_item", "SubscriptionItem"),
-}
-Timer = Callable[["Account", str], None]
-TIMERS: dict[str, Timer] = {}
-
-
-def timer(name: str) -> Callable[[Timer], Timer]:
-    """Register what happens when a timer of this name is due; it gets the id of its subject."""
-
-    def register(function: Timer) -> Timer:
-        TIMERS[name] = function
-        return function
-
-    return register
+_Made = TypeVar("_Made")
 
 
 @dataclass
@@ -58,6 +30,9 @@ class Settings:
     fee_percent: Decimal = Decimal("2.9")
     fee_fixed_cents: int = 30
     refund_delay_seconds: float = 5.0  # until a slow refund settles or a doomed one fails
+    webhook_disorder: int | None = None  # seed of random duplicates and delays; None: in order
+    bank_debits: bool = True  # the bank covers refunds that the balance cannot; else they wait
+    payout_interval: str = "daily"  # or "manual"
 
 
 @dataclass
@@ -79,15 +54,31 @@ class Account:
         self.clock = Clock(float(store.fact("clock_offset", "0")))
         self.cause = Cause()
         self.changed = Condition()
+        self.owes_now = False  # work that need not wait for the next look at the clock
+        self._disorder: Disorder | None = None
+        self.disturb(settings.webhook_disorder)
 
-    def set_clock(self, offset: float) -> None:
-        """Set the clock, in seconds from the real one, and see to what has become due."""
-        self.clock.offset = offset
-        self.store.remember("clock_offset", str(self.clock.offset))
-        self.wake()
+    def disturb(self, seed: int | None) -> None:
+        """Begin to disturb deliveries at random, from a seed; None stops it."""
+        self.settings.webhook_disorder = seed
+        self._disorder = None if seed is None else Disorder(seed)
+
+    def perform(self, work: Callable[[], _Made], cause: Cause | None = None) -> _Made:
+        """Do work in a transaction; a refusal undoes it, unless it says that it keeps it."""
+        kept: StripeError
+        with self.store.transaction():
+            self.cause = cause or Cause()
+            try:
+                return work()
+            except StripeError as refusal:
+                if not refusal.keeps_work:
+                    raise
+                kept = refusal
+        raise kept
 
     def wake(self) -> None:
         """Tell whoever waits that something has changed."""
+        self.owes_now = False
         with self.changed:
             self.changed.notify_all()
 
@@ -96,7 +87,7 @@ class Account:
 
         `class_` is a kind of object, or with `module` a class inside it (`Refund.NextAction`).
         """
-        where = (module, class_) if module else _CLASSES[class_]
+        where = (module, class_) if module else CLASSES[class_]
         record = self.contract.resource(*where).record
         made = skeleton(self.contract, record)
         if unknown := fields.keys() - self.contract.record(record).fields.keys():
@@ -127,8 +118,13 @@ class Account:
         return found
 
     def change(self, thing: Json, event: str, **fields: Value) -> Json:
-        """Change an object, keep it, and tell the world what it was before."""
+        """Change an object, keep it, and tell the world what it was before.
+
+        An update that changes nothing is told to nobody.
+        """
         before = {name: thing.get(name) for name in fields if thing.get(name) != fields[name]}
+        if not before and event.endswith(".updated"):
+            return self.save(thing)
         thing.update(fields)
         self.save(thing)
         self.emit(event, thing, before)
@@ -136,13 +132,14 @@ class Account:
 
     def emit(self, type_: str, thing: Json, before: Json | None = None) -> Json:
         """Make an event of what has become of an object, and owe its delivery."""
-        shape = self.contract.resource(*_CLASSES[thing["object"]])
+        shape = self.contract.resource(*CLASSES[thing["object"]])
         if problems := misfits(self.contract, shape, thing, thing["object"]):
             self.log.violated(Violation("event", "POST", type_, problems))
         data = {"object": thing}
         if before and type_.endswith((".updated", "charge.refunded")):
             data["previous_attributes"] = before
         request = {"id": self.cause.id, "idempotency_key": self.cause.idempotency_key}
+        endpoints = self._listening(type_)
         event = self.new(
             "event",
             new_id("evt_1"),
@@ -150,51 +147,64 @@ class Account:
             data=data,
             api_version=self.contract.version,
             request=request,
-            pending_webhooks=int(bool(self.settings.webhook_url)),
+            pending_webhooks=len(endpoints),
         )
         for absent in ("account", "context"):  # only sent to platforms
             event.pop(absent, None)
         self.save(event)
-        if self.settings.webhook_url:
-            self.owe(event["id"])
+        for endpoint in endpoints:
+            for delay in self._disorder.delays() if self._disorder else (0.0,):
+                self.owe(event["id"], endpoint, delay)
         return event
 
-    def owe(self, event_id: str, after_seconds: float = 0) -> None:
-        """Owe one delivery of an event."""
-        due = self.clock.precise() + after_seconds
-        self.store.rows("INSERT INTO deliveries (event, due) VALUES (?, ?)", (event_id, due))
+    def resend(self, event_id: str, endpoint: str = "") -> Json:
+        """Owe an event once more: to one endpoint, or to all it was ever owed to.
+
+        Raises:
+            StripeError: 404, there is no such event.
+        """
+        event = self.get("event", event_id)
+        sql = "SELECT DISTINCT endpoint FROM deliveries WHERE event = ?"
+        known = [row["endpoint"] for row in self.store.rows(sql, (event_id,))]
+        for one in [endpoint] if endpoint else known or [""]:
+            self.owe(event_id, one)
+        self.wake()
+        return event
+
+    def _listening(self, type_: str) -> list[str]:
+        """Return who hears of such events: ids of endpoints, and "" for the one of the settings."""
+        theirs = self.store.all("webhook_endpoint", status="enabled")
+        ids = [one["id"] for one in theirs if {"*", type_} & set(one["enabled_events"])]
+        return [""] * bool(self.settings.webhook_url) + ids
+
+    def owe(self, event_id: str, endpoint: str = "", after_seconds: float = 0) -> None:
+        """Owe an endpoint one delivery of an event."""
+        now = self.clock.real()
+        self.owes_now = True
+        self.store.rows(
+            "INSERT INTO deliveries (event, endpoint, since, due) VALUES (?, ?, ?, ?)",
+            (event_id, endpoint, now, now + after_seconds),
+        )
 
     def after(self, seconds: float, name: str, subject: str) -> None:
-        """Set a timer by the simulator's clock."""
-        due = self.clock.precise() + seconds
-        sql = "INSERT INTO timers (due, name, subject) VALUES (?, ?, ?)"
-        self.store.rows(sql, (due, name, subject))
+        """Set a timer, on the line of time of the work being done."""
+        self._set_timer(self.clock.precise() + seconds, name, subject, self.clock.line)
 
-    def run_due_timers(self) -> None:
-        """Run what is due, each for itself, the longest overdue first."""
-        sql = "SELECT id, name, subject FROM timers WHERE due <= ? ORDER BY due, id LIMIT 1"
-        while True:
-            with self.store.transaction():
-                due = self.store.rows(sql, (self.clock.precise(),))
-                if not due:
-                    return
-                self.store.rows("DELETE FROM timers WHERE id = ?", (due[0]["id"],))
-                self.cause = Cause()
-                self._run_timer(due[0]["name"], due[0]["subject"])
+    def after_main(self, seconds: float, name: str, subject: str) -> None:
+        """Set a timer that no test clock moves."""
+        self._set_timer(self.clock.main() + seconds, name, subject, MAIN)
 
-    def _run_timer(self, name: str, subject: str) -> None:
-        """Run one timer; if it breaks, its work is undone, and the others still run."""
-        try:
-            with self.store.transaction():
-                TIMERS[name](self, subject)
-        except Exception as failure:  # noqa: BLE001 - written down; the thread must live on
-            self.log.violated(Violation("timer", "POST", name, [repr(failure)]))
+    def _set_timer(self, due: float, name: str, subject: str, line: str) -> None:
+        self.owes_now = self.owes_now or due <= self.clock.real()
+        sql = "INSERT INTO timers (due, name, subject, line) VALUES (?, ?, ?, ?)"
+        self.store.rows(sql, (due, name, subject, line))
 
 
 def new_id(prefix: str, length: int = 23) -> str:
     """Return a new object id of Stripe's form: `new_id("pi_3")` is `pi_3...`."""
     joint = "" if prefix[-1].isdigit() else "_"
-    return prefix + joint + "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    drawn = secrets.token_bytes(length)
+    return prefix + joint + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in drawn)
 
 
 def merged_metadata(old: dict[str, str] | None, new: Value) -> dict[str, str]:

@@ -10,17 +10,19 @@ from typing import Final
 
 from booking_service.simulator.account import Account, Cause, new_id
 from booking_service.simulator.checks import Json, misfits, read_params
-from booking_service.simulator.contract import Operation
-from booking_service.simulator.errors import StripeError, not_simulated
+from booking_service.simulator.errors import StripeError, not_simulated, unreadable
 from booking_service.simulator.expanding import expand
 from booking_service.simulator.faults import Fault, Faults
 from booking_service.simulator.forms import Tree, decode
 from booking_service.simulator.idempotency import Answer, Answers, fingerprint, in_use
 from booking_service.simulator.log import Entry, Log, Violation
 from booking_service.simulator.operations import HANDLERS, Call
+from booking_service.simulator.shapes import Operation
 
 _SERVER_ERROR: Final = 500
 _DEFECT: Final = "api_error"
+_GONE: Final = "payment_method_types"  # since 2026-09-30.endive
+_INTENTS: Final = ("/v1/payment_intents", "/v1/setup_intents")
 
 
 class Dropped(Exception):
@@ -96,7 +98,8 @@ class Api:
         self._refuse_strangers(asked)
         request = self._read(asked, request_id)
         answer = self._once(request, fault)
-        self._account.wake()
+        if self._account.owes_now:
+            self._account.wake()
         if fault and kind == "delay_after":
             time.sleep(fault.seconds)
         if fault and kind == "hold":
@@ -129,6 +132,10 @@ class Api:
             tree = decode(asked.pairs)
         except ValueError as malformed:
             raise StripeError(str(malformed), is_saved=False) from malformed
+        if asked.method == "POST" and asked.path in _INTENTS and _GONE in tree:
+            message = "payment_method_types is not supported any more; use "
+            message += "allowed_payment_method_types or the settings of the Dashboard."
+            raise unreadable(message, f"{_GONE}_no_longer_supported", _GONE)
         params = read_params(self._account.contract, operation.params, tree)
         HANDLERS[key].refuse_ignored(tree)
         return Request(asked, operation, ids, tree, params, request_id)
@@ -165,18 +172,17 @@ class Api:
         try:
             if fault_kind == "error_500_before":
                 raise _broken("The simulator was told to fail before performing.")
-            with self._account.store.transaction():
-                body = self._run(request)
+            cause = Cause(request.id, request.asked.key or None)
+            body = self._account.perform(lambda: self._run(request), cause)
             if fault_kind == "error_500_after":
                 raise _broken("The simulator was told to fail after performing.")
         except StripeError as refusal:
             self._note_refusal(request.asked, refusal)
             return _refused(refusal, request.id), refusal.is_saved
-        return Answer(200, json.dumps(body, indent=2), request.id), True
+        return Answer(200, json.dumps(body), request.id), True
 
     def _run(self, request: Request) -> Json:
         account, asked, operation = self._account, request.asked, request.operation
-        account.cause = Cause(request.id, asked.key or None)
         call = Call(account, request.params, request.ids, asked.host_url)
         made = HANDLERS[operation.method, operation.path].run(call)
         made = expand(account, operation.answer, made, request.params.get("expand", []))
@@ -204,7 +210,7 @@ def _entry(asked: Asked, request_id: str, at: float, fault: Fault | None) -> Ent
 
 
 def _refused(refusal: StripeError, request_id: str) -> Answer:
-    return Answer(refusal.status, json.dumps(refusal.body(request_id), indent=2), request_id)
+    return Answer(refusal.status, json.dumps(refusal.body(request_id)), request_id)
 
 
 def _broken(message: str) -> StripeError:

@@ -2,24 +2,33 @@
 
 import socket
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 
 from booking_service.simulator import (  # noqa: F401 - each registers its operations
+    account_pages,
     catalog,
     checkout,
     control,
     customers,
+    disputes,
+    endpoints,
     events,
     invoices,
+    methods,
     pages,
     payments,
+    payouts,
     refunds,
+    searching,
+    setups,
     subscriptions,
+    testclocks,
 )
 from booking_service.simulator.account import Account, Settings
 from booking_service.simulator.api import Api, Asked, Dropped
-from booking_service.simulator.contract import contract_of
+from booking_service.simulator.contract import Contract, contract_of
 from booking_service.simulator.faults import Faults
 from booking_service.simulator.idempotency import Answer, Answers
 from booking_service.simulator.log import Log
@@ -37,6 +46,8 @@ def create_simulator(
     fee_percent: Decimal = Decimal("2.9"),
     fee_fixed_cents: int = 30,
     refund_delay_seconds: float = 5.0,
+    webhook_disorder: int | None = None,
+    contract: Contract | None = None,
 ) -> Flask:
     """Build a simulator and start its background thread.
 
@@ -49,21 +60,46 @@ def create_simulator(
         fee_percent: what a charge costs, with the fixed part beside it.
         fee_fixed_cents: see above.
         refund_delay_seconds: until a slow refund settles or a doomed one fails.
+        webhook_disorder: a seed, to duplicate, delay and so reorder deliveries at random.
+        contract: one that was derived already, of `operations()`.
     """
     settings = Settings(
-        webhook_url, webhook_secrets, fee_percent, fee_fixed_cents, refund_delay_seconds
+        webhook_url,
+        webhook_secrets,
+        fee_percent,
+        fee_fixed_cents,
+        refund_delay_seconds,
+        webhook_disorder,
     )
     faults, log = Faults(), Log()
-    account = Account(Store(state), contract_of(frozenset(HANDLERS)), settings, log)
+    account = Account(Store(state), contract or contract_of(operations()), settings, log)
     api = Api(account, Answers(account), faults, log)
     parts = Parts(account, api, faults, log, Courier(account, faults))
     app = Flask(__name__)
     app.extensions["simulator"] = parts
     app.register_blueprint(control.blueprint(parts))
     app.register_blueprint(pages.blueprint(parts))
+    app.register_blueprint(account_pages.blueprint(parts))
+    app.before_request(_refuse_other_sites)
     _add_api(app, api)
     parts.courier.start()
     return app
+
+
+def operations() -> frozenset[tuple[str, str]]:
+    """Return the method and path of all that is simulated."""
+    return frozenset(HANDLERS)
+
+
+def _refuse_other_sites() -> Response | None:
+    """Let no page of another site press our buttons; the API has its key against that."""
+    if request.method in {"GET", "HEAD"} or request.path.startswith(("/v1/", "/v2/")):
+        return None
+    origin = request.headers.get("Origin")
+    is_foreign = origin is not None and urlsplit(origin).netloc != request.host
+    if is_foreign or request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
+        return Response("Only this simulator's own pages may do that.", 403)
+    return None
 
 
 def _add_api(app: Flask, api: Api) -> None:

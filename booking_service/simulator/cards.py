@@ -12,13 +12,20 @@ _DECLINED: Final = "Your card was declined."
 
 @dataclass(frozen=True)
 class Card:
-    """What a test card does: `declines` at once, `declines_later` once saved, `refund` its way."""
+    """What a test card does: `declines` at once, `declines_later` once saved, `refund` its way.
+
+    `authenticates` is when its holder must confirm a payment: "always", or "until_set_up".
+    `dispute` is how a paid charge is disputed: the status and the reason it begins with.
+    """
 
     brand: str
     last4: str
     declines: str = ""
     declines_later: str = ""
     refund: str = "succeeds"  # or "pends" or "fails"
+    authenticates: str = ""
+    dispute: str = ""
+    is_available_at_once: bool = False
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,29 @@ CARDS: Final = {
     "4000000000000341": Card("visa", "0341", declines_later="generic_decline"),
     "4000000000007726": Card("visa", "7726", refund="pends"),
     "4000000000005126": Card("visa", "5126", refund="fails"),
+    "4000002500003155": Card("visa", "3155", authenticates="until_set_up"),
+    "4000002760003184": Card("visa", "3184", authenticates="always"),
+    "4000000000000259": Card("visa", "0259", dispute="needs_response fraudulent"),
+    "4000000000002685": Card("visa", "2685", dispute="needs_response product_not_received"),
+    "4000000000001976": Card("visa", "1976", dispute="warning_needs_response fraudulent"),
+    "4000000000000077": Card("visa", "0077", is_available_at_once=True),
+}
+TOKENS: Final = {  # Stripe's names for test cards that never were typed
+    "pm_card_visa": "4242",
+    "pm_card_mastercard": "4444",
+    "pm_card_visa_chargeDeclined": "0002",
+    "pm_card_chargeDeclined": "0002",
+    "pm_card_visa_chargeDeclinedInsufficientFunds": "9995",
+    "pm_card_chargeDeclinedInsufficientFunds": "9995",
+    "pm_card_chargeCustomerFail": "0341",
+    "pm_card_pendingRefund": "7726",
+    "pm_card_refundFail": "5126",
+    "pm_card_authenticationRequiredOnSetup": "3155",
+    "pm_card_authenticationRequired": "3184",
+    "pm_card_createDispute": "0259",
+    "pm_card_createDisputeProductNotReceived": "2685",
+    "pm_card_createDisputeInquiry": "1976",
+    "pm_card_bypassPending": "0077",
 }
 _BY_LAST4: Final = {card.last4: card for card in CARDS.values()}
 _LONGEST: Final = 19
@@ -46,6 +76,12 @@ _LONGEST: Final = 19
 def by_last4(last4: str) -> Card:
     """Return the behaviour of a saved card."""
     return _BY_LAST4[last4]
+
+
+def by_token(token: str) -> Entered | None:
+    """Return the test card Stripe calls so, e.g. `pm_card_visa`; None if there is none."""
+    last4 = TOKENS.get(token)
+    return Entered(_BY_LAST4[last4], 12, datetime.now(UTC).year + 4) if last4 else None
 
 
 def read(number: str, expiry: str = "12 / 40", cvc: str = "123") -> Entered:
@@ -70,7 +106,16 @@ def refuse(decline_code: str) -> StripeError:
     """Return the bank's refusal."""
     if decline_code == "insufficient_funds":
         return declined(decline_code, "Your card has insufficient funds.")
+    if decline_code == "authentication_required":
+        message = f"{_DECLINED} This transaction requires authentication."
+        return declined(decline_code, message, "authentication_required")
     return declined(decline_code, _DECLINED)
+
+
+def unauthenticated() -> StripeError:
+    """Return the refusal after the card's holder failed to confirm that it is them."""
+    message = "The provided payment method has failed authentication."
+    return _unusable("payment_intent_authentication_failure", message)
 
 
 def _read_expiry(expiry: str) -> tuple[int, int]:

@@ -3,8 +3,8 @@
 import json
 from typing import Final
 
-from booking_service.simulator import catalog
-from booking_service.simulator.account import Account, merged_metadata, new_id, timer
+from booking_service.simulator import catalog, payments, setups
+from booking_service.simulator.account import Account, merged_metadata, new_id
 from booking_service.simulator.checks import Json
 from booking_service.simulator.clock import DAY
 from booking_service.simulator.errors import invalid, not_simulated
@@ -16,6 +16,7 @@ from booking_service.simulator.operations import (
     operation,
     retrieval,
 )
+from booking_service.simulator.timers import timer
 
 _SESSIONS = "/v1/checkout/sessions"
 _SESSION = f"{_SESSIONS}/{{session}}"
@@ -37,6 +38,7 @@ _KEPT = (
     "success_url",
     "allowed_payment_method_types",
     "billing_address_collection",
+    "currency",
 )
 
 
@@ -63,7 +65,8 @@ _KEPT = (
 def _create(call: Call) -> Json:
     account, id_ = call.account, new_id("cs_test_a1", 58)
     mode = _checked_mode(call)
-    lines = [_line(call, index, line) for index, line in enumerate(call.get("line_items"))]
+    wanted = enumerate(call.get("line_items", []))
+    lines = [_line(call, index, line) for index, line in wanted]
     total = sum(line["amount_total"] for line in lines)
     if mode == "payment" and total < _LEAST_CENTS:
         message = "The Checkout Session's total amount must convert to at least 50 cents."
@@ -74,9 +77,8 @@ def _create(call: Call) -> Json:
         **{name: call.get(name) for name in _KEPT},
         mode=mode,
         ui_mode="hosted_page",
-        amount_subtotal=total,
-        amount_total=total,
-        currency=lines[0]["currency"],
+        amount_subtotal=total if lines else None,
+        amount_total=total if lines else None,
         custom_text=_custom_text(call),
         customer_creation=_customer_creation(call, mode),
         customer_details=customer_details(account, _known_email(call), None),
@@ -84,13 +86,16 @@ def _create(call: Call) -> Json:
         metadata=merged_metadata({}, call.get("metadata")),
         payment_method_types=["card"],
         payment_method_collection="if_required" if mode == "payment" else "always",
-        payment_status="unpaid",
+        payment_status="unpaid" if lines else "no_payment_required",
+        setup_intent=None if lines else setups.intend(account, call.get("customer"))["id"],
         status="open",
         total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         url=f"{call.host_url}c/pay/{id_}",
     )
     for line in lines:
+        session["currency"] = line["currency"]
         account.save(line, owner=id_)
+    account.save(session)
     plans = {name: call.get(name, {}) for name in ("payment_intent_data", "subscription_data")}
     account.store.remember(f"plans of {id_}", json.dumps(plans))
     account.after(session["expires_at"] - account.clock.precise(), "checkout.expire", id_)
@@ -131,7 +136,10 @@ def _expire_in_time(account: Account, session_id: str) -> None:
 
 
 def expire(account: Account, session: Json) -> Json:
-    """Close a session that nobody paid."""
+    """Close a session that nobody paid, with what was begun for it."""
+    if session["payment_intent"]:
+        intent = account.get("payment_intent", session["payment_intent"])
+        payments.cancel(account, intent, "automatic")
     return account.change(session, "checkout.session.expired", status="expired", url=None)
 
 
@@ -141,12 +149,12 @@ def _checked_mode(call: Call) -> str:
     Raises:
         StripeError: the request as a whole makes no payment page, or one we do not simulate.
     """
-    for name in ("mode", "success_url", "line_items"):
+    mode: str = call.get("mode", "")
+    for name in ("mode", "success_url", "currency" if mode == "setup" else "line_items"):
         if not call.get(name):
             raise invalid(f"Missing required param: {name}.", name, "parameter_missing")
-    mode: str = call.get("mode")
-    if mode not in {"payment", "subscription"}:
-        raise not_simulated(f"checkout in mode {mode}")
+    if mode == "setup" and call.get("line_items"):
+        raise invalid("`line_items` are not allowed in `setup` mode.", "line_items")
     if call.get("ui_mode", "hosted_page") != "hosted_page":
         raise not_simulated("a ui_mode other than hosted_page")
     if "card" not in call.get("allowed_payment_method_types", ["card"]):
@@ -154,9 +162,10 @@ def _checked_mode(call: Call) -> str:
     if call.get("customer") and call.get("customer_email"):
         message = "You may only specify one of these parameters: customer, customer_email."
         raise invalid(message, "customer_email", "parameters_exclusive")
-    other = "subscription_data" if mode == "payment" else "payment_intent_data"
-    if call.get(other):
-        raise invalid(f"You can not pass `{other}` in `{mode}` mode.", other)
+    its_modes = {"subscription_data": "subscription", "payment_intent_data": "payment"}
+    for other, its_mode in its_modes.items():
+        if mode != its_mode and call.get(other):
+            raise invalid(f"You can not pass `{other}` in `{mode}` mode.", other)
     return mode
 
 
@@ -191,8 +200,8 @@ def _line(call: Call, index: int, line: Json) -> Json:
 
 def _customer_creation(call: Call, mode: str) -> str | None:
     wanted: str | None = call.get("customer_creation")
-    if wanted and (mode != "payment" or call.get("customer")):
-        message = "`customer_creation` can only be used in `payment` mode without a customer."
+    if wanted and (mode == "subscription" or call.get("customer")):
+        message = "`customer_creation` cannot be used in `subscription` mode or with a customer."
         raise invalid(message, "customer_creation")
     if call.get("customer"):
         return None

@@ -1,12 +1,13 @@
 """Hold requests and answers against the contract, and start new objects from it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from booking_service.simulator.contract import Contract, Kind, Record, Shape
+from booking_service.simulator.contract import Contract
 from booking_service.simulator.errors import unreadable
 from booking_service.simulator.forms import Tree
+from booking_service.simulator.shapes import Kind, Record, Shape
 
 Value = Any  # one JSON value
 Json = dict[str, Value]
@@ -20,6 +21,21 @@ _PYTHON: Final[dict[Kind, tuple[type, ...]]] = {
     Kind.ARRAY: (list,),
     Kind.MAP: (dict,),
     Kind.RECORD: (dict,),
+}
+
+
+_GONE: Final = frozenset({"id", "object", "deleted"})  # all that is told of what was deleted
+
+
+_FORMS: Final = {
+    Kind.INTEGER: re.compile(r"-?\d{1,18}"),
+    Kind.NUMBER: re.compile(r"-?\d{1,18}(\.\d{1,12})?"),
+    Kind.BOOLEAN: re.compile(r"true|false"),
+}
+_MADE: Final[dict[Kind, Callable[[str], Value]]] = {
+    Kind.INTEGER: int,
+    Kind.NUMBER: float,
+    Kind.BOOLEAN: "true".__eq__,
 }
 
 
@@ -65,9 +81,10 @@ def _choice(shape: Shape, raw: str | Tree) -> Shape:
     fitting = [c for c in shape.choices if (c.kind in nested) == isinstance(raw, dict)]
     if raw != "" and len(fitting) > 1:
         fitting = [c for c in fitting if c.literals != ("",)]
-    for choice in fitting:
-        if isinstance(raw, str) and raw in choice.literals:
-            return choice
+    if isinstance(raw, str):
+        literal = [c for c in fitting if raw in c.literals]
+        typed = [c for c in fitting if c.kind in _FORMS and _FORMS[c.kind].fullmatch(raw)]
+        fitting = literal or typed or fitting
     return (fitting or list(shape.choices))[-1 if isinstance(raw, str) else 0]
 
 
@@ -91,18 +108,10 @@ def _read_value(contract: Contract, shape: Shape, raw: str | Tree, at: str) -> V
 
 def _read_text(shape: Shape, raw: str, at: str) -> Value:
     code = f"parameter_invalid_{shape.kind}"
-    if shape.kind is Kind.INTEGER:
-        if not re.fullmatch(r"-?\d{1,18}", raw):
-            raise unreadable(f"Invalid integer: {raw}", code, at)
-        return int(raw)
-    if shape.kind is Kind.NUMBER:
-        if not re.fullmatch(r"-?\d{1,18}(\.\d{1,12})?", raw):
-            raise unreadable(f"Invalid number: {raw}", code, at)
-        return float(raw)
-    if shape.kind is Kind.BOOLEAN:
-        if raw not in {"true", "false"}:
-            raise unreadable(f"Invalid boolean: {raw}", code, at)
-        return raw == "true"
+    if shape.kind in _FORMS:
+        if not _FORMS[shape.kind].fullmatch(raw):
+            raise unreadable(f"Invalid {shape.kind}: {raw}", code, at)
+        return _MADE[shape.kind](raw)
     if shape.kind not in {Kind.STRING, Kind.ANY}:
         raise unreadable(f"Invalid {shape.kind}", code, at)
     if shape.literals and raw not in shape.literals:
@@ -143,7 +152,8 @@ def _problem(shape: Shape, value: Value) -> str:
 
 
 def _record_misfits(contract: Contract, record: Record, value: Json, at: str) -> list[str]:
-    found = [f"{at}.{name}: missing" for name in sorted(record.required - value.keys())]
+    required = _GONE if value.get("deleted") is True else record.required
+    found = [f"{at}.{name}: missing" for name in sorted(required - value.keys())]
     for name, inner in value.items():
         if name in record.fields:
             found += misfits(contract, record.fields[name], inner, f"{at}.{name}")

@@ -2,62 +2,11 @@
 
 import ast
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from booking_service.simulator import sdk
-
-
-class Kind(StrEnum):
-    """What a value is on the wire."""
-
-    ANY = "any"
-    STRING = "string"
-    INTEGER = "integer"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    NULL = "null"
-    ARRAY = "array"
-    MAP = "map"
-    RECORD = "record"
-    UNION = "union"
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What one value may be.
-
-    `literals` are the values this version of Stripe knows. `items` are the elements of an array or
-    the values of a map. `record` names the fields of a record.
-    """
-
-    kind: Kind
-    is_nullable: bool = False
-    literals: tuple[Any, ...] = ()
-    items: "Shape | None" = None
-    record: str = ""
-    choices: "tuple[Shape, ...]" = ()
-    is_expandable: bool = False
-
-
-@dataclass(frozen=True)
-class Record:
-    """The fields of one kind of object, and those that are always there."""
-
-    fields: dict[str, Shape]
-    required: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One method and path: what it takes and what it answers."""
-
-    method: str
-    path: str
-    params: str  # name of a record; empty if it takes none
-    answer: Shape
-
+from booking_service.simulator.shapes import Kind, Operation, Record, Shape
 
 _PRIMITIVES: Final = {
     "str": Shape(Kind.STRING),
@@ -75,7 +24,6 @@ _PRIMITIVES: Final = {
 _WRAPPERS: Final = ("NotRequired", "Required", "ClassVar")
 _ARRAYS: Final = ("List", "list", "Sequence")
 _MAPS: Final = ("Dict", "dict", "Mapping", "UntypedStripeObject")
-_LISTS: Final = ("ListObject", "SearchResultObject")
 
 
 @dataclass(frozen=True)
@@ -110,6 +58,8 @@ class Contract:
 
     def resource(self, module: str, name: str) -> Shape:
         """Return the shape of a class, e.g. `("stripe._refund", "Refund.DestinationDetails")`."""
+        if f"{module}.{name}" in self._records:
+            return Shape(Kind.RECORD, record=f"{module}.{name}")
         shape, place = Shape(Kind.ANY), _Place(module)
         for part in name.split("."):
             shape = self._named(part, place)
@@ -122,6 +72,21 @@ class Contract:
         if name not in self._records:
             self._records[name] = self._derive(*self._places[name])
         return self._records[name]
+
+    def complete(self) -> "Contract":
+        """Derive all that the operations reach, and let go of the SDK's source."""
+        seen: set[str] = set()
+        waiting = [operation.answer for operation in self.operations.values()]
+        waiting += [Shape(Kind.RECORD, record=o.params) for o in self.operations.values()]
+        while waiting:
+            shape = waiting.pop()
+            waiting += [*shape.choices, *([shape.items] if shape.items else [])]
+            if shape.record and shape.record not in seen:
+                seen.add(shape.record)
+                waiting += self.record(shape.record).fields.values()
+        self._places.clear()
+        sdk.module.cache_clear()
+        return self
 
     def _derive(self, place: _Place, class_: ast.ClassDef) -> Record:
         inner = _Place(place.module, (*place.classes, class_))
@@ -183,8 +148,10 @@ class Contract:
             return Shape(Kind.ARRAY, items=inner)
         if head in _MAPS:
             return Shape(Kind.MAP, items=inner)
-        if head in _LISTS:
+        if head == "ListObject":
             return self._list_of(inner)
+        if head == "SearchResultObject":
+            return self._found(inner)
         raise NotImplementedError(head)
 
     def _list_of(self, items: Shape) -> Shape:
@@ -196,6 +163,21 @@ class Contract:
             "url": Shape(Kind.STRING),
         }
         self._records[name] = Record(fields, frozenset(fields))
+        return Shape(Kind.RECORD, record=name)
+
+    def _found(self, items: Shape) -> Shape:
+        """Return the shape of what a search finds, of which the SDK's own class says little."""
+        name = f"search for {items.record}"
+        fields = {
+            "object": Shape(Kind.STRING, literals=("search_result",)),
+            "data": Shape(Kind.ARRAY, items=items),
+            "has_more": Shape(Kind.BOOLEAN),
+            "next_page": Shape(Kind.STRING, is_nullable=True),
+            "total_count": Shape(Kind.INTEGER),
+            "url": Shape(Kind.STRING),
+        }
+        required = frozenset(fields) - {"next_page", "total_count"}
+        self._records[name] = Record(fields, required)
         return Shape(Kind.RECORD, record=name)
 
     def _union(self, nodes: list[ast.expr], place: _Place) -> Shape:

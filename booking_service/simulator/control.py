@@ -1,14 +1,15 @@
 """The control plane, `/_sim`: what tests and demonstrations do to the simulator, in JSON."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from booking_service.simulator import cards, paying
-from booking_service.simulator.account import Cause
+from booking_service.simulator import acts, cards
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import StripeError
 from booking_service.simulator.parts import Parts
+from booking_service.simulator.timers import set_clock
 
 
 def blueprint(parts: Parts) -> Blueprint:
@@ -17,17 +18,7 @@ def blueprint(parts: Parts) -> Blueprint:
     _add_faults(bp, parts)
     _add_clock_and_events(bp, parts)
     _add_log(bp, parts)
-
-    @bp.post("/checkout/sessions/<id_>/pay")
-    def pay(id_: str) -> Json:
-        facts = _facts()
-        card = cards.read(str(facts.get("card", "")))
-        email, name = facts.get("email"), facts.get("name", "Test Payer")
-        with parts.account.store.transaction():
-            parts.account.cause = Cause()
-            session, _ = paying.pay(parts.account, id_, card, email, name)
-        parts.account.wake()
-        return session
+    _add_acts(bp, parts)
 
     @bp.errorhandler(StripeError)
     def refused(error: StripeError) -> tuple[Json, int]:
@@ -84,15 +75,13 @@ def _add_clock_and_events(bp: Blueprint, parts: Parts) -> None:
         if not facts or facts.keys() - {"offset", "advance"}:
             raise ValueError("offset or advance is expected, in seconds")
         offset = float(facts.get("offset", account.clock.offset))
-        account.set_clock(offset + float(facts.get("advance", 0)))
+        set_clock(account, offset + float(facts.get("advance", 0)))
         return clock()
 
     @bp.post("/events/<id_>/resend")
     def resend(id_: str) -> tuple[Json, int]:
-        event = account.get("event", id_)
-        account.owe(event["id"])
-        account.wake()
-        return event, 202
+        facts = request.get_json(silent=True) or {}
+        return account.resend(id_, str(facts.get("endpoint", ""))), 202
 
     @bp.post("/settings")
     def settings() -> Json:
@@ -102,7 +91,45 @@ def _add_clock_and_events(bp: Blueprint, parts: Parts) -> None:
         settings.webhook_secrets = tuple(map(str, secrets))
         delay = facts.get("refund_delay_seconds", settings.refund_delay_seconds)
         settings.refund_delay_seconds = float(delay)
-        return {"webhook_url": settings.webhook_url, "refund_delay_seconds": delay}
+        settings.bank_debits = bool(facts.get("bank_debits", settings.bank_debits))
+        settings.payout_interval = str(facts.get("payout_interval", settings.payout_interval))
+        if "webhook_disorder" in facts:
+            seed = facts["webhook_disorder"]
+            account.disturb(None if seed is None else int(seed))
+        return asdict(settings) | {"webhook_secrets": len(settings.webhook_secrets)}
+
+
+def _add_acts(bp: Blueprint, parts: Parts) -> None:
+    @bp.post("/checkout/sessions/<id_>/pay")
+    def pay(id_: str) -> Json:
+        facts = _facts()
+        card = cards.read(str(facts.get("card", "")))
+        email, name = facts.get("email"), facts.get("name", "Test Payer")
+        session, event = acts.pay(parts, id_, card, email, name)
+        if event is None:
+            is_holder = bool(facts.get("authenticate", True))
+            session, _ = acts.authenticate(parts, id_, is_holder=is_holder)
+        return session
+
+    @bp.post("/disputes")
+    def dispute() -> tuple[Json, int]:
+        return acts.open_dispute(parts, _facts()), 201
+
+    @bp.post("/disputes/<id_>")
+    def move_dispute(id_: str) -> Json:
+        return acts.move_dispute(parts, id_, str(_facts().get("status")))
+
+    @bp.post("/refunds/<id_>")
+    def force_refund(id_: str) -> Json:
+        return acts.force_refund(parts, id_, _facts())
+
+    @bp.post("/payouts")
+    def pay_out() -> tuple[Json, int]:
+        return acts.pay_out(parts), 201
+
+    @bp.post("/payouts/<id_>/fail")
+    def fail_payout(id_: str) -> Json:
+        return acts.fail_payout(parts, id_)
 
 
 def _add_log(bp: Blueprint, parts: Parts) -> None:

@@ -1,53 +1,60 @@
-"""Customers and the cards saved on them."""
+"""Customers."""
 
+from collections.abc import Callable
+
+from booking_service.simulator import methods
 from booking_service.simulator.account import Account, merged_metadata, new_id
-from booking_service.simulator.cards import Entered
 from booking_service.simulator.checks import Json
-from booking_service.simulator.operations import (
-    Call,
-    listing,
-    operation,
-    page_of,
-    retrieval,
-)
-from booking_service.simulator.store import field_is
+from booking_service.simulator.errors import invalid
+from booking_service.simulator.operations import Call, listing, operation, retrieval
 
 _SETTABLE = ("email", "name", "phone", "description")
+_DEFAULT = "invoice_settings.default_payment_method"
 _CUSTOMER = "/v1/customers/{customer}"
+ENDED: list[Callable[[Account, Json], None]] = []  # who must hear that a customer is deleted
 
-listing("/v1/customers", "customer", "email")
+listing("/v1/customers", "customer", "email", "test_clock")
 retrieval(_CUSTOMER, "customer")
-retrieval("/v1/payment_methods/{payment_method}", "payment_method")
 
 
-@operation("post", "/v1/customers", *_SETTABLE, "metadata")
+@operation(
+    "post", "/v1/customers", *_SETTABLE, "metadata", "payment_method", "test_clock", _DEFAULT
+)
 def _create(call: Call) -> Json:
+    account, clock = call.account, call.get("test_clock")
+    if clock:
+        account.get("test_helpers.test_clock", clock, "test_clock")
     facts = {name: call.get(name) for name in _SETTABLE}
-    return create(call.account, merged_metadata({}, call.get("metadata")), **facts)
+    customer = create(account, merged_metadata({}, call.get("metadata")), clock, **facts)
+    if method := methods.named(account, call.get("payment_method")):
+        methods.attach(account, method, customer["id"])
+    if settings := call.get("invoice_settings"):
+        account.change(customer, "customer.updated", **_with_default(account, customer, settings))
+    return customer
 
 
-@operation("post", _CUSTOMER, *_SETTABLE, "metadata")
+@operation("post", _CUSTOMER, *_SETTABLE, "metadata", _DEFAULT)
 def _update(call: Call) -> Json:
     customer = call.account.get("customer", call.id)
     changes = {name: call.get(name) for name in _SETTABLE if name in call.params}
     if "metadata" in call.params:
         changes["metadata"] = merged_metadata(customer["metadata"], call.params["metadata"])
+    if settings := call.get("invoice_settings"):
+        changes |= _with_default(call.account, customer, settings)
     return call.account.change(customer, "customer.updated", **changes)
 
 
-@operation(
-    "get", f"{_CUSTOMER}/payment_methods", "type", "limit", "starting_after", "ending_before"
-)
-def _payment_methods(call: Call) -> Json:
-    call.account.get("customer", call.id)
-    conditions = [field_is("customer", call.id)]
-    if call.get("type"):
-        conditions.append(field_is("type", call.get("type")))
-    url = f"/v1/customers/{call.id}/payment_methods"
-    return page_of(call, url, "payment_method", conditions)
+@operation("delete", _CUSTOMER)
+def _delete(call: Call) -> Json:
+    return delete(call.account, call.account.get("customer", call.id))
 
 
-def create(account: Account, metadata: dict[str, str] | None = None, **facts: str | None) -> Json:
+def create(
+    account: Account,
+    metadata: dict[str, str] | None = None,
+    test_clock: str | None = None,
+    **facts: str | None,
+) -> Json:
     """Make a customer."""
     customer = account.new(
         "customer",
@@ -61,43 +68,30 @@ def create(account: Account, metadata: dict[str, str] | None = None, **facts: st
         next_invoice_sequence=1,
         preferred_locales=[],
         tax_exempt="none",
+        test_clock=test_clock,
     )
     account.emit("customer.created", customer)
     return customer
 
 
-def card_method(account: Account, card: Entered, name: str | None, email: str | None) -> Json:
-    """Make a payment method of a card that was just entered, not saved on anybody yet."""
-    method = account.blank("payment_method", id=new_id("pm_1"), created=account.clock.now())
-    method = {
-        key: value for key, value in method.items() if value is not None
-    }  # other types' parts
-    method |= {
-        "type": "card",
-        "customer": None,
-        "allow_redisplay": "limited",
-        "billing_details": account.blank(
-            "PaymentMethod.BillingDetails", "stripe._payment_method", name=name, email=email
-        ),
-        "card": account.blank(
-            "PaymentMethod.Card",
-            "stripe._payment_method",
-            brand=card.card.brand,
-            display_brand=card.card.brand,
-            last4=card.card.last4,
-            exp_month=card.exp_month,
-            exp_year=card.exp_year,
-            funding="credit",
-            country="US",
-            fingerprint=f"simulated{card.card.last4}",
-        ),
-        "metadata": {},
-    }
-    return account.save(method)
+def delete(account: Account, customer: Json) -> Json:
+    """Forget a customer, and end what they subscribed to."""
+    for ended in ENDED:
+        ended(account, customer)
+    account.emit("customer.deleted", customer)
+    account.store.delete(customer["id"])
+    return {"id": customer["id"], "object": "customer", "deleted": True}
 
 
-def attach(account: Account, method: Json, customer_id: str) -> None:
-    """Save a card on a customer."""
-    method["customer"] = customer_id
-    account.save(method)
-    account.emit("payment_method.attached", method)
+def _with_default(account: Account, customer: Json, settings: Json) -> Json:
+    """Return the change of the card that is charged when no other is named.
+
+    Raises:
+        StripeError: the card is not saved on this customer.
+    """
+    wanted = settings.get("default_payment_method") or None
+    if wanted and account.get("payment_method", wanted)["customer"] != customer["id"]:
+        message = f"The customer does not have a payment method with the ID {wanted}."
+        raise invalid(message, _DEFAULT, "resource_missing")
+    changed = customer["invoice_settings"] | {"default_payment_method": wanted}
+    return {"invoice_settings": changed}

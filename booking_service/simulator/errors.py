@@ -7,7 +7,8 @@ class StripeError(Exception):
     """An answer other than 200, with the fields Stripe puts under `error`.
 
     `is_saved` says whether an idempotency key remembers it: Stripe keeps what was decided once
-    work began, and forgets what was refused before.
+    work began, and forgets what was refused before. `keeps_work` says that what was done until
+    then stays, as a failed charge does; `about` are the objects Stripe shows beside the message.
     """
 
     def __init__(
@@ -24,6 +25,8 @@ class StripeError(Exception):
         super().__init__(message)
         self.status = status
         self.is_saved = is_saved
+        self.keeps_work = False
+        self.about: dict[str, Any] = {}
         self.fields = {
             "type": type_,
             "code": code,
@@ -38,6 +41,7 @@ class StripeError(Exception):
         if code := fields.get("code"):
             slug = str(code).replace("_", "-")
             fields["doc_url"] = f"https://stripe.com/docs/error-codes/{slug}"
+        fields |= self.about
         fields["request_log_url"] = f"https://dashboard.stripe.com/test/logs/{request_id}"
         return {"error": fields}
 

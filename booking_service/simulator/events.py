@@ -1,13 +1,11 @@
-"""Events as the API shows them, and disputes, of which there are none yet."""
+"""Events as the API shows them."""
 
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import invalid
-from booking_service.simulator.operations import Call, listing, operation, page_of, retrieval
+from booking_service.simulator.operations import Call, operation, page_of, retrieval
 from booking_service.simulator.store import Condition
 
 retrieval("/v1/events/{id}", "event")
-listing("/v1/disputes", "dispute", "charge", "payment_intent")
-retrieval("/v1/disputes/{dispute}", "dispute")
 
 
 @operation(

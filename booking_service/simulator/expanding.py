@@ -4,9 +4,9 @@ from typing import Final
 
 from booking_service.simulator.account import Account
 from booking_service.simulator.checks import Json, Value
-from booking_service.simulator.contract import Kind, Shape
 from booking_service.simulator.errors import StripeError, invalid
 from booking_service.simulator.operations import INCLUDES
+from booking_service.simulator.shapes import Kind, Shape
 
 _DEEPEST: Final = 4
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from booking_service.simulator.forms import Tree, without_card_numbers
 
-_KEPT: Final = 10_000
+_KEPT: Final = 5_000
 
 
 @dataclass

@@ -1,18 +1,15 @@
-"""What a person sees in a browser: the pay page, and a look into the account."""
+"""The payment page, as a payer sees it."""
 
-from datetime import UTC, datetime
 from typing import Final
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from booking_service.simulator import cards, paying
-from booking_service.simulator.account import Cause
+from booking_service.simulator import acts, cards
 from booking_service.simulator.checkout import lines_of
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import StripeError
 from booking_service.simulator.parts import Parts
-from booking_service.simulator.store import Page
 
 _WAITS_SECONDS: Final = 10  # for the webhook's answer, as Checkout does before it redirects
 _PLACEHOLDER: Final = "{CHECKOUT_SESSION_ID}"
@@ -30,24 +27,19 @@ _TEST_CARDS: Final = (
     ("4000 0000 0000 0002", "is declined"),
     ("4000 0000 0000 9995", "is declined: insufficient funds"),
     ("4000 0000 0000 0341", "pays now, is declined when charged again later"),
+    ("4000 0025 0000 3155", "asks the cardholder now, not when charged again later"),
+    ("4000 0027 6000 3184", "asks the cardholder every time"),
     ("4000 0000 0000 7726", "pays; its refund stays pending first"),
     ("4000 0000 0000 5126", "pays; its refund succeeds, then fails"),
+    ("4000 0000 0000 0259", "pays; is disputed as fraudulent"),
+    ("4000 0000 0000 1976", "pays; its bank asks about it, as an inquiry"),
+    ("4000 0000 0000 0077", "pays; the money can be used at once"),
 )
-_SHOWN: Final = 50
 
 
 def blueprint(parts: Parts) -> Blueprint:
-    """Return the pages of a simulator."""
+    """Return the payment page of a simulator."""
     bp = Blueprint("pages", __name__)
-    bp.add_app_template_filter(_dollars, "dollars")
-    bp.add_app_template_filter(_moment, "moment")
-
-    @bp.get("/")
-    def index() -> str:
-        kinds = ("checkout.session", "charge", "refund", "subscription", "event")
-        newest = Page(limit=_SHOWN)
-        lists = {kind: parts.account.store.select(kind, [], newest)[0] for kind in kinds}
-        return render_template("index.html", lists=lists)
 
     @bp.get("/c/pay/<id_>")
     def show(id_: str) -> tuple[str, int]:
@@ -55,13 +47,32 @@ def blueprint(parts: Parts) -> Blueprint:
 
     @bp.post("/c/pay/<id_>")
     def pay(id_: str) -> Response | tuple[str, int]:
+        form = request.form
         try:
-            session, event = _paid(parts, id_)
+            card = cards.read(form.get("number", ""), form.get("expiry", ""), form.get("cvc", ""))
+            email, name = form.get("email", "").strip(), form.get("name", "").strip()
+            session, event = acts.pay(parts, id_, card, email or None, name or None)
         except StripeError as refusal:
             return _page(parts, parts.account.get("checkout.session", id_), refusal)
-        parts.account.wake()
-        parts.courier.wait_for_first_attempt(event["id"], _WAITS_SECONDS)
-        return redirect(session["success_url"].replace(_PLACEHOLDER, id_), code=303)
+        if event is None:
+            return redirect(url_for("pages.ask", id_=id_), code=303)
+        return _onwards(parts, session, event)
+
+    @bp.get("/c/pay/<id_>/authenticate")
+    def ask(id_: str) -> tuple[str, int]:
+        session = parts.account.get("checkout.session", id_)
+        if session["status"] != "open":
+            return _page(parts, session, None)
+        return render_template("authenticate.html", session=session), 200
+
+    @bp.post("/c/pay/<id_>/authenticate")
+    def authenticate(id_: str) -> Response | tuple[str, int]:
+        is_holder = request.form.get("answer") == "complete"
+        try:
+            session, event = acts.authenticate(parts, id_, is_holder=is_holder)
+        except StripeError as refusal:
+            return _page(parts, parts.account.get("checkout.session", id_), refusal)
+        return _onwards(parts, session, event)
 
     @bp.errorhandler(StripeError)
     def refused(error: StripeError) -> tuple[str, int]:
@@ -70,13 +81,11 @@ def blueprint(parts: Parts) -> Blueprint:
     return bp
 
 
-def _paid(parts: Parts, id_: str) -> tuple[Json, Json]:
-    form = request.form
-    with parts.account.store.transaction():
-        parts.account.cause = Cause()
-        card = cards.read(form.get("number", ""), form.get("expiry", ""), form.get("cvc", ""))
-        email, name = form.get("email", "").strip(), form.get("name", "").strip()
-        return paying.pay(parts.account, id_, card, email or None, name or None)
+def _onwards(parts: Parts, session: Json, event: Json | None) -> Response:
+    """Send the payer back to the shop, once the shop was told."""
+    if event:
+        parts.courier.wait_for_first_attempt(event["id"], _WAITS_SECONDS)
+    return redirect(session["success_url"].replace(_PLACEHOLDER, session["id"]), code=303)
 
 
 def _page(parts: Parts, session: Json, refusal: StripeError | None) -> tuple[str, int]:
@@ -94,12 +103,3 @@ def _page(parts: Parts, session: Json, refusal: StripeError | None) -> tuple[str
         test_cards=_TEST_CARDS,
     )
     return page, refusal.status if refusal else 200
-
-
-def _dollars(cents: int) -> str:
-    sign = "-" if cents < 0 else ""
-    return f"{sign}${abs(cents) / 100:,.2f}"
-
-
-def _moment(at: int) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

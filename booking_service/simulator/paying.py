@@ -2,42 +2,110 @@
 
 import json
 
-from booking_service.simulator import cards, customers, payments, subscriptions
+from booking_service.simulator import (
+    cards,
+    charging,
+    customers,
+    methods,
+    payments,
+    setups,
+    starting,
+)
 from booking_service.simulator.account import Account, merged_metadata
+from booking_service.simulator.charging import AUTHENTICATE, Attempt
 from booking_service.simulator.checkout import customer_details, lines_of
 from booking_service.simulator.checks import Json
-from booking_service.simulator.errors import invalid
+from booking_service.simulator.errors import StripeError, invalid
 
 
 def pay(
     account: Account, session_id: str, card: cards.Entered, email: str | None, name: str | None
-) -> tuple[Json, Json]:
-    """Pay an open session; return it and the event that says so.
+) -> tuple[Json, Json | None]:
+    """Pay an open session; return it and the event that says so, or None: the holder must confirm.
 
     Raises:
         StripeError: 404 there is none; 400 it is not open any more; 402 the card is declined, and
             then the session stays open and nothing was charged.
+    """
+    session = open_session(account, session_id)
+    email = (session["customer_details"] or {}).get("email") or email
+    if not email:
+        raise invalid("An email is needed.", "email", "parameter_missing")
+    method = methods.of_card(account, card, name, email)
+    return _settle(account, session, Attempt(method))
+
+
+def authenticate(account: Account, session_id: str, *, is_holder: bool) -> tuple[Json, Json | None]:
+    """Let the card's holder confirm the payment of a session, or fail to; see `pay`.
+
+    Raises:
+        StripeError: 402, they failed; 400, nobody asked them.
+    """
+    session = open_session(account, session_id)
+    method_id = account.store.fact(f"authenticating {session_id}")
+    if not method_id:
+        raise invalid("No payment waits for its cardholder.")
+    account.store.remember(f"authenticating {session_id}", "")
+    attempt = Attempt(account.get("payment_method", method_id), is_authenticated=True)
+    if is_holder:
+        return _settle(account, session, attempt)
+    refusal = cards.unauthenticated()
+    refusal.keeps_work = True
+    if session["payment_intent"]:
+        intent = account.get("payment_intent", session["payment_intent"])
+        raise charging.decline(account, intent, attempt.method, refusal)
+    raise refusal
+
+
+def open_session(account: Account, session_id: str) -> Json:
+    """Return a session that can be paid.
+
+    Raises:
+        StripeError: 404 there is none; 400 it is not open any more.
     """
     session = account.get("checkout.session", session_id)
     if session["status"] == "complete":
         raise invalid("This Checkout Session was paid already.")
     if session["status"] == "expired" or session["expires_at"] <= account.clock.now():
         raise invalid("This Checkout Session has expired.")
-    known = session["customer_details"] or {}
-    email = known.get("email") or email
-    if not email:
-        raise invalid("An email is needed.", "email", "parameter_missing")
-    method = customers.card_method(account, card, name, email)
-    payments.refuse_bad_card(method, is_off_session=False)
-    session["customer"] = session["customer"] or _new_customer(account, session, email, name)
-    plans = json.loads(account.store.fact(f"plans of {session_id}", "{}"))
+    return session
+
+
+def _settle(account: Account, session: Json, attempt: Attempt) -> tuple[Json, Json | None]:
+    """Do what the session is for, if the bank agrees."""
+    plans = json.loads(account.store.fact(f"plans of {session['id']}", "{}"))
+    answer = charging.answer_of_bank(account, attempt)
+    if answer == AUTHENTICATE:
+        account.store.remember(f"authenticating {session['id']}", attempt.method["id"])
+    payer = attempt.method["billing_details"]
+    if not answer and not session["customer"] and session["customer_creation"] == "always":
+        customer = customers.create(account, email=payer["email"], name=payer["name"])
+        session["customer"] = customer["id"]
     if session["mode"] == "payment":
-        _pay_once(account, session, method, plans.get("payment_intent_data") or {})
-    else:
-        _subscribe(account, session, method, plans.get("subscription_data") or {})
+        _pay_once(account, session, attempt, plans.get("payment_intent_data") or {})
+    elif answer and answer != AUTHENTICATE:
+        raise _unpaid(answer)
+    elif not answer and session["mode"] == "setup":
+        _set_up(account, session, attempt)
+    elif not answer:
+        _subscribe(account, session, attempt, plans.get("subscription_data") or {})
+    if answer:
+        return session, None
+    account.store.remember(f"saved {attempt.method['id']}", "1")
+    return _complete(account, session, payer)
+
+
+def _unpaid(answer: str) -> StripeError:
+    refusal = cards.refuse(answer)
+    refusal.keeps_work = True
+    return refusal
+
+
+def _complete(account: Account, session: Json, payer: Json) -> tuple[Json, Json]:
+    is_free = session["mode"] == "setup" or not session["amount_total"]
     session |= {
-        "customer_details": customer_details(account, email, name),
-        "payment_status": "paid",
+        "customer_details": customer_details(account, payer["email"], payer["name"]),
+        "payment_status": "no_payment_required" if is_free else "paid",
         "status": "complete",
         "url": None,
     }
@@ -45,40 +113,53 @@ def pay(
     return session, account.emit("checkout.session.completed", session)
 
 
-def _new_customer(account: Account, session: Json, email: str, name: str | None) -> str | None:
-    if session["customer_creation"] != "always":
-        return None
-    customer_id: str = customers.create(account, email=email, name=name)["id"]
-    return customer_id
+def _pay_once(account: Account, session: Json, attempt: Attempt, plan: Json) -> None:
+    """Take the money, saving the card first where the session was to do so.
+
+    Every attempt is one at the same intent, which is made with the first of them.
+    """
+    if session["payment_intent"]:
+        intent = account.get("payment_intent", session["payment_intent"])
+        intent["customer"] = session["customer"]
+    else:
+        intent = charging.intend(account, _order(session, plan))
+        session["payment_intent"] = intent["id"]
+    account.save(session)
+    if session["customer"] and not charging.answer_of_bank(account, attempt):
+        payments.keep(account, intent, attempt.method)
+    charging.confirm(account, intent, attempt)
 
 
-def _pay_once(account: Account, session: Json, method: Json, plan: Json) -> None:
-    """Take the money, saving the card first where the session was to do so."""
-    if plan.get("setup_future_usage") and session["customer"]:
-        customers.attach(account, method, session["customer"])
-    order = payments.Order(
+def _order(session: Json, plan: Json) -> charging.Order:
+    return charging.Order(
         amount=session["amount_total"],
         currency=session["currency"],
-        method=method,
         customer=session["customer"],
         description=plan.get("description"),
         metadata=merged_metadata({}, plan.get("metadata")),
         receipt_email=plan.get("receipt_email"),
         setup_future_usage=plan.get("setup_future_usage"),
     )
-    session["payment_intent"] = payments.take(account, order)["id"]
 
 
-def _subscribe(account: Account, session: Json, method: Json, plan: Json) -> None:
-    customers.attach(account, method, session["customer"])
+def _set_up(account: Account, session: Json, attempt: Attempt) -> None:
+    intent = account.get("setup_intent", session["setup_intent"])
+    intent["customer"] = session["customer"]
+    setups.confirm(account, intent, attempt)
+
+
+def _subscribe(account: Account, session: Json, attempt: Attempt, plan: Json) -> None:
+    charging.set_up(account, attempt.method)
+    methods.attach(account, attempt.method, session["customer"])
     lines = lines_of(account, session)["data"]
-    order = subscriptions.Order(
+    order = starting.Order(
         customer=session["customer"],
         items=[(line["price"], line["quantity"]) for line in lines],
-        method=method,
+        method=attempt.method,
         metadata=merged_metadata({}, plan.get("metadata")),
         description=plan.get("description"),
+        is_authenticated=attempt.is_authenticated,
     )
-    subscription = subscriptions.start(account, order)
+    subscription = starting.start(account, order)
     session["subscription"] = subscription["id"]
     session["invoice"] = subscription["latest_invoice"]

@@ -1,11 +1,12 @@
-"""Payment intents and their charges: the taking of money."""
+"""Payment intents and charges, as the API offers them."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
-from booking_service.simulator import balance, cards
-from booking_service.simulator.account import Account, merged_metadata, new_id
+from booking_service.simulator import cards, charging, methods
+from booking_service.simulator.account import Account, merged_metadata
+from booking_service.simulator.charging import Attempt, Order
 from booking_service.simulator.checks import Json
+from booking_service.simulator.errors import StripeError, invalid, not_simulated
 from booking_service.simulator.operations import (
     Call,
     include,
@@ -15,27 +16,140 @@ from booking_service.simulator.operations import (
     retrieval,
 )
 
-_INTENT = "/v1/payment_intents/{intent}"
+_INTENTS = "/v1/payment_intents"
+_INTENT = f"{_INTENTS}/{{intent}}"
+_AUTOMATIC = "automatic_payment_methods"
+_UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
+_LEAST_CENTS = 50
+Paid = Callable[[Account, str], None]
+INVOICE_PAID: list[Paid] = []  # who must hear of it; with the id of the invoice
 
-listing("/v1/payment_intents", "payment_intent", "customer")
+listing(_INTENTS, "payment_intent", "customer")
 retrieval(_INTENT, "payment_intent")
 listing("/v1/charges", "charge", "payment_intent", "customer")
 retrieval("/v1/charges/{charge}", "charge")
 
 
-@dataclass(frozen=True)
-class Order:
-    """What is to be paid, in cents, by which card, and whether the cardholder is there."""
+@operation(
+    "post",
+    _INTENTS,
+    "amount",
+    "currency",
+    "customer",
+    "confirm",
+    "description",
+    "metadata",
+    "off_session",
+    "payment_method",
+    "receipt_email",
+    "return_url",
+    "setup_future_usage",
+    "allowed_payment_method_types",
+    _AUTOMATIC,
+)
+def _create(call: Call) -> Json:
+    if call.params["amount"] < _LEAST_CENTS:
+        raise invalid("Amount must be at least $0.50 usd", "amount", "amount_too_small")
+    account, customer = call.account, call.get("customer")
+    if customer:
+        account.get("customer", customer, "customer")
+    method = methods.named(account, call.get("payment_method"))
+    if customer and method and method["customer"] not in {customer, None}:
+        message = "The customer does not have this payment method."
+        raise invalid(message, "payment_method", "resource_missing")
+    order = Order(
+        amount=call.params["amount"],
+        currency=call.params["currency"],
+        customer=customer,
+        description=call.get("description"),
+        metadata=merged_metadata({}, call.get("metadata")),
+        receipt_email=call.get("receipt_email"),
+        setup_future_usage=call.get("setup_future_usage"),
+    )
+    intent = charging.intend(account, order)
+    automatic = {"allow_redirects": "always"} | call.get(_AUTOMATIC, {"enabled": True})
+    intent[_AUTOMATIC] = automatic
+    if method:
+        intent |= {"payment_method": method["id"], "status": "requires_confirmation"}
+    account.save(intent)
+    return _confirmed(call, intent) if call.get("confirm") else intent
 
-    amount: int
-    currency: str
-    method: Json
-    customer: str | None = None
-    description: str | None = None
-    metadata: dict[str, str] = field(default_factory=dict)
-    receipt_email: str | None = None
-    setup_future_usage: str | None = None
-    is_off_session: bool = False
+
+@operation("post", f"{_INTENT}/confirm", "payment_method", "off_session", "return_url")
+def _confirm(call: Call) -> Json:
+    intent = call.account.get("payment_intent", call.id)
+    if intent["status"] not in _UNFINISHED:
+        raise _unexpected(intent, "confirm")
+    return _confirmed(call, intent)
+
+
+def _confirmed(call: Call, intent: Json) -> Json:
+    account = call.account
+    method = methods.named(account, call.get("payment_method") or intent["payment_method"])
+    if method is None:
+        message = "You cannot confirm this PaymentIntent because it's missing a payment method."
+        raise invalid(message, code="payment_intent_unexpected_state")
+    away = call.get("off_session", default=False)
+    if away not in {True, False}:
+        raise not_simulated("off_session other than true or false")
+    automatic = intent[_AUTOMATIC] or {}
+    may_leave = automatic.get("enabled") and automatic.get("allow_redirects") == "always"
+    if may_leave and not away and not call.get("return_url"):
+        message = "This PaymentIntent is configured to accept payment methods enabled in your "
+        message += "Dashboard. Because some of these might redirect, you must provide a return_url."
+        raise invalid(message)
+    return _settled(account, intent, Attempt(method, is_off_session=away))
+
+
+def _settled(account: Account, intent: Json, attempt: Attempt) -> Json:
+    """Charge a card, and do what follows from that."""
+    confirmed = charging.confirm(account, intent, attempt)
+    if confirmed["status"] == "succeeded":
+        keep(account, confirmed, attempt.method)
+        if invoice_id := account.store.fact(f"invoice of {intent['id']}"):
+            for told in INVOICE_PAID:
+                told(account, invoice_id)
+    return confirmed
+
+
+def keep(account: Account, intent: Json, method: Json) -> None:
+    """Save the card on the customer, where the intent was to do so."""
+    if intent["setup_future_usage"] and intent["customer"] and not method["customer"]:
+        methods.attach(account, method, intent["customer"])
+
+
+@operation("post", f"{_INTENT}/cancel", "cancellation_reason")
+def _cancel(call: Call) -> Json:
+    intent = call.account.get("payment_intent", call.id)
+    if intent["status"] not in _UNFINISHED:
+        raise _unexpected(intent, "cancel")
+    return cancel(call.account, intent, call.get("cancellation_reason"))
+
+
+def cancel(account: Account, intent: Json, reason: str | None) -> Json:
+    """Give up an intent that was not paid."""
+    return account.change(
+        intent,
+        "payment_intent.canceled",
+        status="canceled",
+        canceled_at=account.clock.now(),
+        cancellation_reason=reason,
+        next_action=None,
+    )
+
+
+def authenticate(account: Account, intent: Json, *, is_holder: bool) -> Json:
+    """Let the card's holder confirm that it is them, or fail to.
+
+    Raises:
+        StripeError: 402, they failed; 400, nobody asked them.
+    """
+    if intent["status"] != "requires_action":
+        raise _unexpected(intent, "authenticate")
+    method = account.get("payment_method", intent["payment_method"])
+    if is_holder:
+        return _settled(account, intent, Attempt(method, is_authenticated=True))
+    raise charging.decline(account, intent, method, cards.unauthenticated())
 
 
 @operation("post", _INTENT, "metadata", "description")
@@ -54,99 +168,6 @@ def _refunds_of(account: Account, charge: Json) -> Json:
     return list_of(refunds, f"/v1/charges/{charge['id']}/refunds")
 
 
-def refuse_bad_card(method: Json, *, is_off_session: bool) -> None:
-    """Let the card's bank speak.
-
-    Raises:
-        StripeError: 402, the card is declined.
-    """
-    card = cards.by_last4(method["card"]["last4"])
-    if decline := card.declines or (card.declines_later if is_off_session else ""):
-        raise cards.refuse(decline)
-
-
-def take(account: Account, order: Order) -> Json:
-    """Charge a card and return the payment intent.
-
-    Raises:
-        StripeError: 402, the card is declined; nothing is kept of the attempt.
-    """
-    refuse_bad_card(order.method, is_off_session=order.is_off_session)
-    intent_id = new_id("pi_3")
-    intent = account.new(
-        "payment_intent",
-        intent_id,
-        amount=order.amount,
-        currency=order.currency,
-        capture_method="automatic_async",
-        confirmation_method="automatic",
-        client_secret=f"{intent_id}_secret_{new_id('x', 25)[2:]}",
-        customer=order.customer,
-        description=order.description,
-        metadata=order.metadata,
-        payment_method_types=["card"],
-        receipt_email=order.receipt_email,
-        setup_future_usage=order.setup_future_usage,
-        status="requires_payment_method",
-    )
-    account.emit("payment_intent.created", intent)
-    charge = _charge(account, intent, order)
-    account.emit("charge.succeeded", charge)
-    return account.change(
-        intent,
-        "payment_intent.succeeded",
-        status="succeeded",
-        amount_received=order.amount,
-        latest_charge=charge["id"],
-        payment_method=order.method["id"],
-    )
-
-
-def _charge(account: Account, intent: Json, order: Order) -> Json:
-    charge = account.new(
-        "charge",
-        new_id("ch_3"),
-        amount=order.amount,
-        amount_captured=order.amount,
-        captured=True,
-        paid=True,
-        status="succeeded",
-        currency=order.currency,
-        customer=order.customer,
-        description=order.description,
-        metadata=dict(order.metadata),
-        payment_intent=intent["id"],
-        payment_method=order.method["id"],
-        billing_details=_billing_details(account, order.method),
-        calculated_statement_descriptor="FIRST VISIT",
-        receipt_email=order.receipt_email,
-        fraud_details={},
-        outcome=account.blank(
-            "Charge.Outcome",
-            "stripe._charge",
-            network_status="approved_by_network",
-            risk_level="normal",
-            seller_message="Payment complete.",
-            type="authorized",
-        ),
-        payment_method_details={"type": "card", "card": _card_details(account, order.method)},
-    )
-    movement = balance.move(account, "charge", charge, order.amount, order.description)
-    charge["balance_transaction"] = movement["id"]
-    return account.save(charge)
-
-
-def _billing_details(account: Account, method: Json) -> Json:
-    facts = {name: method["billing_details"][name] for name in ("name", "email")}
-    return account.blank("Charge.BillingDetails", "stripe._charge", **facts)
-
-
-def _card_details(account: Account, method: Json) -> Json:
-    card: dict[str, Any] = method["card"]
-    same = ("brand", "last4", "exp_month", "exp_year", "funding", "country", "fingerprint")
-    return account.blank(
-        "Charge.PaymentMethodDetails.Card",
-        "stripe._charge",
-        **{name: card[name] for name in same},
-        network=card["brand"],
-    )
+def _unexpected(intent: Json, what: str) -> StripeError:
+    message = f"You cannot {what} this PaymentIntent because it has a status of {intent['status']}."
+    return invalid(message, code="payment_intent_unexpected_state")

@@ -1,12 +1,19 @@
-"""Refunds: at once, late, or taken back weeks after they succeeded."""
+"""Refunds: asked for, changed, and refused where Stripe refuses."""
 
-from booking_service.simulator import balance, cards
-from booking_service.simulator.account import Account, merged_metadata, new_id, timer
+from booking_service.simulator import balance, returning
+from booking_service.simulator.account import Account, merged_metadata
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import StripeError, invalid, missing
 from booking_service.simulator.operations import Call, listing, operation, retrieval
 
 _REFUND = "/v1/refunds/{refund}"
+_BLOCKING = (
+    "needs_response",
+    "under_review",
+    "lost",
+    "appeal_needs_response",
+    "appeal_under_review",
+)
 
 listing("/v1/refunds", "refund", "payment_intent", "charge")
 retrieval(_REFUND, "refund")
@@ -14,74 +21,58 @@ retrieval(_REFUND, "refund")
 
 @operation("post", "/v1/refunds", "payment_intent", "charge", "amount", "reason", "metadata")
 def _create(call: Call) -> Json:
-    account = call.account
-    charge = _charge_of(call)
-    amount = _amount_to_return(charge, call.get("amount"))
-    way = cards.by_last4(charge["payment_method_details"]["card"]["last4"]).refund
-    refund = account.new(
-        "refund",
-        new_id("re_3"),
-        amount=amount,
-        charge=charge["id"],
-        payment_intent=charge["payment_intent"],
-        currency=charge["currency"],
-        reason=call.get("reason"),
-        metadata=merged_metadata({}, call.get("metadata")),
-        status="pending" if way == "pends" else "succeeded",
-        pending_reason="processing" if way == "pends" else None,
-        destination_details=_destination(account),
+    metadata = merged_metadata({}, call.get("metadata"))
+    return give_back(
+        call.account, _charge_of(call), call.get("amount"), call.get("reason"), metadata
     )
-    movement = balance.move(account, "refund", refund, -amount, "REFUND FOR CHARGE")
-    refund["balance_transaction"] = movement["id"]
-    account.save(refund)
-    _tell_charge(account, charge, amount)
-    account.emit("refund.created", refund)
-    if way != "succeeds":
-        account.after(account.settings.refund_delay_seconds, f"refund.{way}", refund["id"])
-    return refund
 
 
 @operation("post", _REFUND, "metadata")
 def _update(call: Call) -> Json:
     refund = call.account.get("refund", call.id)
     metadata = merged_metadata(refund["metadata"], call.params.get("metadata"))
-    return _change(call.account, refund, metadata=metadata)
+    return returning.change(call.account, refund, metadata=metadata)
 
 
 @operation("post", f"{_REFUND}/cancel")
 def _cancel(call: Call) -> Json:
     refund = call.account.get("refund", call.id)
-    raise invalid(f"Refunds to a card cannot be canceled by the API ({refund['id']}).")
+    if refund["status"] != "requires_action":
+        raise invalid(f"Refunds to a card cannot be canceled by the API ({refund['id']}).")
+    return returning.cancel(call.account, refund)
 
 
-@timer("refund.pends")
-def _succeed(account: Account, refund_id: str) -> None:
-    refund = account.get("refund", refund_id)
-    _change(account, refund, status="succeeded", pending_reason=None)
+def give_back(
+    account: Account,
+    charge: Json,
+    wanted: int | None,
+    reason: str | None = None,
+    metadata: dict[str, str] | None = None,
+) -> Json:
+    """Refund a charge, wholly when no amount in cents is wanted.
 
-
-@timer("refund.fails")
-def _fail(account: Account, refund_id: str) -> None:
-    """Bounce a refund: the money is back in our balance, and the charge can be refunded again."""
-    refund = account.get("refund", refund_id)
-    amount = refund["amount"]
-    movement = balance.move(account, "refund_failure", refund, amount, "REFUND FAILURE")
-    charge = account.get("charge", refund["charge"])
-    left = charge["amount_refunded"] - amount
-    account.save(charge | {"amount_refunded": left, "refunded": False})
-    _change(
-        account,
-        refund,
-        status="failed",
-        failure_reason="expired_or_canceled_card",
-        failure_balance_transaction=movement["id"],
-    )
-    account.emit("refund.failed", refund)
-
-
-def _change(account: Account, refund: Json, **fields: object) -> Json:
-    account.change(refund, "refund.updated", **fields)
-    account.emit("charge.refund.updated", refund)
+    Raises:
+        StripeError: it was never paid, is disputed, or is refunded already.
+    """
+    if charge["status"] != "succeeded":
+        raise invalid(f"Charge {charge['id']} was not paid, and cannot be refunded.", "charge")
+    disputes = account.store.all("dispute", charge=charge["id"])
+    if any(dispute["status"] in _BLOCKING for dispute in disputes):
+        message = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+        raise invalid(message, code="charge_disputed")
+    amount = _amount_to_return(charge, wanted)
+    is_held = not account.settings.bank_debits and balance.available(account) < amount
+    refund = returning.new(account, charge, amount, reason, metadata or {})
+    returned = charge["amount_refunded"] + amount
+    is_whole = returned == charge["amount_captured"]
+    account.change(charge, "charge.refunded", amount_refunded=returned, refunded=is_whole)
+    if is_held:
+        returning.hold(account, refund)
+    else:
+        returning.send(account, refund, charge)
+    account.emit("refund.created", refund)
+    if is_whole and disputes:
+        account.after(0, returning.WHOLLY_RETURNED, charge["id"])
     return refund
 
 
@@ -97,10 +88,13 @@ def _charge_of(call: Call) -> Json:
         raise invalid(f"{message} payment_intent or charge.", code="parameter_missing")
     if not intent:
         return account.get("charge", charge, "charge")
-    paid = account.get("payment_intent", intent, "payment_intent")["latest_charge"]
-    if charge and charge != paid:
+    found = account.get("payment_intent", intent, "payment_intent")
+    if found["status"] != "succeeded":
+        message = f"This PaymentIntent ({intent}) does not have a successful charge to refund."
+        raise invalid(message, "payment_intent", "payment_intent_unexpected_state")
+    if charge and charge != found["latest_charge"]:
         raise missing("charge", charge, "charge")
-    return account.get("charge", paid)
+    return account.get("charge", found["latest_charge"])
 
 
 def _amount_to_return(charge: Json, wanted: int | None) -> int:
@@ -121,20 +115,3 @@ def _amount_to_return(charge: Json, wanted: int | None) -> int:
         whole = "unrefunded amount on charge" if charge["amount_refunded"] else "charge amount"
         raise invalid(f"Refund amount ({asked}) is greater than {whole} ({rest})", "amount")
     return amount
-
-
-def _tell_charge(account: Account, charge: Json, amount: int) -> None:
-    returned = charge["amount_refunded"] + amount
-    is_whole = returned == charge["amount_captured"]
-    account.change(charge, "charge.refunded", amount_refunded=returned, refunded=is_whole)
-
-
-def _destination(account: Account) -> Json:
-    card = account.blank(
-        "Refund.DestinationDetails.Card",
-        "stripe._refund",
-        type="refund",
-        reference_status="pending",
-        reference_type="acquirer_reference_number",
-    )
-    return {"type": "card", "card": card}

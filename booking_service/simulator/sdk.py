@@ -54,11 +54,18 @@ def module(name: str) -> Module:
     classes, imports = {}, {}
     for node in _top_level(tree.body):
         if isinstance(node, ast.ClassDef):
-            classes[node.name] = node
+            classes[node.name] = _without_words(node)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(_OURS):
             for alias in node.names:
                 imports[alias.asname or alias.name] = (node.module or "", alias.name)
     return Module(classes, imports)
+
+
+def _without_words(class_: ast.ClassDef) -> ast.ClassDef:
+    """Drop docstrings and methods, which are nearly all of a class and tell us nothing."""
+    kept = [node for node in class_.body if isinstance(node, ast.AnnAssign | ast.ClassDef)]
+    class_.body = [_without_words(n) if isinstance(n, ast.ClassDef) else n for n in kept]
+    return class_
 
 
 def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:

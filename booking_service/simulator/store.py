@@ -20,16 +20,37 @@ CREATE INDEX IF NOT EXISTS objects_intent ON objects (json_extract(body, '$.paym
 CREATE INDEX IF NOT EXISTS objects_customer ON objects (json_extract(body, '$.customer'));
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS timers (
-  id INTEGER PRIMARY KEY, due REAL NOT NULL, name TEXT NOT NULL, subject TEXT NOT NULL);
+  id INTEGER PRIMARY KEY, due REAL NOT NULL, name TEXT NOT NULL, subject TEXT NOT NULL,
+  line TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS deliveries (
   id INTEGER PRIMARY KEY, event TEXT NOT NULL, due REAL, attempts INTEGER NOT NULL DEFAULT 0,
-  is_done INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries (due);
+  is_done INTEGER NOT NULL DEFAULT 0, endpoint TEXT NOT NULL DEFAULT '',
+  since REAL NOT NULL DEFAULT 0, is_received INTEGER NOT NULL DEFAULT 0,
+  status INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS paid_out (movement TEXT PRIMARY KEY, payout TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS answers (
   key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
   request_id TEXT NOT NULL, created INTEGER NOT NULL);
 """
-TABLES: Final = ("objects", "timers", "deliveries", "answers", "facts")
+_INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS objects_charge ON objects (json_extract(body, '$.charge'));
+CREATE INDEX IF NOT EXISTS objects_invoice ON objects (json_extract(body, '$.invoice'));
+CREATE INDEX IF NOT EXISTS timers_due ON timers (line, due, id);
+CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (due) WHERE is_done = 0;
+CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event);
+CREATE INDEX IF NOT EXISTS answers_created ON answers (created);
+DROP INDEX IF EXISTS deliveries_due;
+"""
+_ADDED: Final = {  # columns that files of the first version lack
+    "timers": ("line TEXT NOT NULL DEFAULT ''",),
+    "deliveries": (
+        "endpoint TEXT NOT NULL DEFAULT ''",
+        "since REAL NOT NULL DEFAULT 0",
+        "is_received INTEGER NOT NULL DEFAULT 0",
+        "status INTEGER NOT NULL DEFAULT 0",
+    ),
+}
+TABLES: Final = ("objects", "timers", "deliveries", "answers", "facts", "paid_out")
 
 
 Condition = tuple[str, tuple[Any, ...]]  # SQL on a row of objects, and its values
@@ -64,6 +85,15 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_TABLES)
+        self._add_columns()
+        self._db.executescript(_INDEXES)
+
+    def _add_columns(self) -> None:
+        for table, columns in _ADDED.items():
+            known = {row["name"] for row in self.rows(f"PRAGMA table_info({table})")}
+            for column in columns:
+                if column.split()[0] not in known:
+                    self.rows(f"ALTER TABLE {table} ADD COLUMN {column}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -160,6 +190,10 @@ class Store:
     def remember(self, name: str, value: str) -> None:
         """Keep a setting over a restart."""
         self.rows("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
+
+    def delete(self, id_: str) -> None:
+        """Forget an object."""
+        self.rows("DELETE FROM objects WHERE id = ?", (id_,))
 
     def clear(self) -> None:
         """Forget everything."""

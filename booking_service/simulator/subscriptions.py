@@ -1,37 +1,21 @@
-"""Subscriptions: started with a paid first invoice, changed, ended."""
+"""Subscriptions as the API offers them."""
 
-from dataclasses import dataclass, field
+from typing import Final
 
-from booking_service.simulator import invoices, periods
-from booking_service.simulator.account import Account, merged_metadata, new_id
+from booking_service.simulator import customers, standing, starting
+from booking_service.simulator.account import Account, merged_metadata
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import StripeError, invalid, not_simulated
-from booking_service.simulator.operations import (
-    Call,
-    list_of,
-    operation,
-    page_of,
-    retrieval,
-)
+from booking_service.simulator.operations import Call, operation, page_of, retrieval
+from booking_service.simulator.starting import Order
 from booking_service.simulator.store import field_is
+from booking_service.simulator.testclocks import on_clock_of
 
 _PATH = "/v1/subscriptions/{subscription_exposed_id}"
 _LIST = ("customer", "status", "created", "limit", "starting_after", "ending_before")
+_DAY: Final = 86_400
 
 retrieval(_PATH, "subscription")
-
-
-@dataclass(frozen=True)
-class Order:
-    """Who subscribes to what, and with which card."""
-
-    customer: str
-    items: list[tuple[Json, int]]  # price and quantity
-    method: Json
-    metadata: dict[str, str] = field(default_factory=dict)
-    description: str | None = None
-    cancels_at_period_end: bool = False
-    is_off_session: bool = False
 
 
 @operation("get", "/v1/subscriptions", *_LIST)
@@ -43,7 +27,8 @@ def _list(call: Call) -> Json:
     if status is None:
         conditions.append(("json_extract(body, '$.status') != ?", ("canceled",)))
     elif status == "ended":
-        conditions.append(field_is("status", "canceled"))
+        over = ("json_extract(body, '$.status') IN (?, ?)", standing.ENDED)
+        conditions.append(over)
     elif status != "all":
         conditions.append(field_is("status", status))
     return page_of(call, "/v1/subscriptions", "subscription", conditions)
@@ -59,7 +44,12 @@ def _list(call: Call) -> Json:
     "off_session",
     "payment_behavior",
     "collection_method",
+    "cancel_at",
     "cancel_at_period_end",
+    "billing_cycle_anchor",
+    "proration_behavior",
+    "trial_end",
+    "trial_period_days",
     "description",
     "metadata",
 )
@@ -73,104 +63,86 @@ def _create(call: Call) -> Json:
         raise invalid("Missing required param: items.", "items", "parameter_missing")
     if call.get("collection_method", "charge_automatically") != "charge_automatically":
         raise not_simulated("collection_method other than charge_automatically")
-    order = Order(
-        customer=customer["id"],
-        items=[_ordered(account, item) for item in items],
-        method=_card(call, customer),
-        metadata=merged_metadata({}, call.get("metadata")),
-        description=call.get("description"),
-        cancels_at_period_end=call.get("cancel_at_period_end", default=False),
-        is_off_session=call.get("off_session", default=False),
-    )
-    try:
-        return start(account, order)
-    except StripeError as refusal:
-        behaviour = call.get("payment_behavior")
-        if refusal.fields["type"] == "card_error" and behaviour != "error_if_incomplete":
-            raise not_simulated(
-                "a declined card with a payment_behavior other than error_if_incomplete"
-            ) from refusal
-        raise
+    behaviour = call.get("payment_behavior", "allow_incomplete")
+    if behaviour == "pending_if_incomplete":
+        raise not_simulated("payment_behavior pending_if_incomplete")
+    with on_clock_of(account, customer):
+        order = Order(
+            customer=customer["id"],
+            items=[_ordered(account, item) for item in items],
+            method=_card(call, customer, is_needed=behaviour != "default_incomplete"),
+            metadata=merged_metadata({}, call.get("metadata")),
+            description=call.get("description"),
+            cancels_at_period_end=call.get("cancel_at_period_end", default=False),
+            cancel_at=_moment(call, "cancel_at"),
+            behaviour=behaviour,
+            trial_end=_trial_end(call),
+            anchor=_anchor(call),
+            is_off_session=call.get("off_session", default=False),
+        )
+        return starting.start(account, order)
 
 
 @operation(
-    "post", _PATH, "cancel_at_period_end", "default_payment_method", "description", "metadata"
+    "post",
+    _PATH,
+    "cancel_at",
+    "cancel_at_period_end",
+    "default_payment_method",
+    "description",
+    "metadata",
+    "trial_end",
+    "proration_behavior",
 )
 def _update(call: Call) -> Json:
-    subscription = call.account.get("subscription", call.id)
+    account, subscription = call.account, call.account.get("subscription", call.id)
     _refuse_ended(subscription)
+    customer = account.get("customer", subscription["customer"])
     changes: Json = {}
     if "metadata" in call.params:
         changes["metadata"] = merged_metadata(subscription["metadata"], call.params["metadata"])
     if "description" in call.params:
         changes["description"] = call.get("description")
     if call.get("default_payment_method"):
-        customer = call.account.get("customer", subscription["customer"])
-        changes["default_payment_method"] = _card(call, customer)["id"]
+        card = _card(call, customer, is_needed=True)
+        changes["default_payment_method"] = card and card["id"]
+    with on_clock_of(account, customer):
+        changes |= _ending(call, subscription)
+        account.change(subscription, standing.UPDATED, **changes)
+        if call.get("trial_end"):
+            starting.end_trial(account, subscription, _moment(call, "trial_end"))
+    return account.get("subscription", subscription["id"])
+
+
+def _ending(call: Call, subscription: Json) -> Json:
+    """Return what changes when a subscription is told to end later, or not to."""
+    account, now = call.account, call.account.clock.now()
     if "cancel_at_period_end" in call.params:
         ends = call.params["cancel_at_period_end"]
-        changes["cancel_at_period_end"] = ends
-        changes["cancel_at"] = _period_end(subscription) if ends else None
-        changes["canceled_at"] = call.account.clock.now() if ends else None
-    return call.account.change(subscription, "customer.subscription.updated", **changes)
+        at = starting.period_end(subscription) if ends else None
+    elif "cancel_at" in call.params:
+        ends, at = False, _moment(call, "cancel_at")
+        if at:
+            account.after(at - account.clock.precise(), starting.PERIOD_ENDS, subscription["id"])
+    else:
+        return {}
+    return {
+        "cancel_at_period_end": ends,
+        "cancel_at": at,
+        "canceled_at": now if at else None,
+        "cancellation_details": subscription["cancellation_details"]
+        | {"reason": "cancellation_requested" if at else None},
+    }
 
 
-@operation("delete", _PATH)
+@operation("delete", _PATH, "cancellation_details.comment", "cancellation_details.feedback")
 def _cancel(call: Call) -> Json:
     account = call.account
     subscription = account.get("subscription", call.id)
     _refuse_ended(subscription)
-    now = account.clock.now()
-    details = subscription["cancellation_details"] | {"reason": "cancellation_requested"}
-    subscription |= {
-        "status": "canceled",
-        "canceled_at": now,
-        "ended_at": now,
-        "cancellation_details": details,
-    }
-    account.save(subscription)
-    account.emit("customer.subscription.deleted", subscription)
-    return subscription
-
-
-def start(account: Account, order: Order) -> Json:
-    """Start a subscription whose first invoice is paid.
-
-    Raises:
-        StripeError: 402, the card is declined; nothing is kept.
-    """
-    id_, now = new_id("sub_1"), account.clock.now()
-    items = [periods.item(account, id_, price, quantity) for price, quantity in order.items]
-    subscription = account.new(
-        "subscription",
-        id_,
-        customer=order.customer,
-        currency=items[0]["price"]["currency"],
-        billing_cycle_anchor=now,
-        billing_mode=account.blank(
-            "Subscription.BillingMode", "stripe._subscription", type="flexible"
-        ),
-        cancellation_details=account.blank(
-            "Subscription.CancellationDetails", "stripe._subscription"
-        ),
-        cancel_at=items[0]["current_period_end"] if order.cancels_at_period_end else None,
-        cancel_at_period_end=order.cancels_at_period_end,
-        collection_method="charge_automatically",
-        default_payment_method=order.method["id"],
-        description=order.description,
-        invoice_settings={"issuer": {"type": "self"}, "account_tax_ids": None},
-        items=list_of(items, f"/v1/subscription_items?subscription={id_}"),
-        metadata=order.metadata,
-        start_date=now,
-        status="active",
-    )
-    invoice = invoices.bill(
-        account, subscription, order.method, is_off_session=order.is_off_session
-    )
-    subscription["latest_invoice"] = invoice["id"]
-    account.save(subscription)
-    account.emit("customer.subscription.created", subscription)
-    return subscription
+    said = call.get("cancellation_details", {})
+    with on_clock_of(account, account.get("customer", subscription["customer"])):
+        return standing.end(account, subscription, "cancellation_requested", **said)
 
 
 def recurring_price(account: Account, price_id: str, param: str) -> Json:
@@ -192,14 +164,46 @@ def _ordered(account: Account, item: Json) -> tuple[Json, int]:
     return recurring_price(account, item["price"], "items[0][price]"), item.get("quantity", 1)
 
 
-def _card(call: Call, customer: Json) -> Json:
+def _trial_end(call: Call) -> int | None:
+    if days := call.get("trial_period_days"):
+        return int(call.account.clock.now() + days * _DAY)
+    return None if call.get("trial_end") == "now" else _moment(call, "trial_end")
+
+
+def _anchor(call: Call) -> int | None:
+    """Return when the paid periods begin to be counted; until then nothing is charged."""
+    anchor = _moment(call, "billing_cycle_anchor")
+    if anchor and call.get("proration_behavior") != "none":
+        raise not_simulated("billing_cycle_anchor with a proration_behavior other than none")
+    return anchor
+
+
+def _moment(call: Call, name: str) -> int | None:
+    """Return a parameter that is a moment to come, or None.
+
+    Raises:
+        StripeError: it has passed already.
+    """
+    at = call.get(name)
+    if at is None or at == "now":
+        return None
+    if not isinstance(at, int):
+        raise not_simulated(f"{name} other than a time")
+    if at <= call.account.clock.now():
+        raise invalid(f"`{name}` must be in the future.", name)
+    return at
+
+
+def _card(call: Call, customer: Json, *, is_needed: bool) -> Json | None:
     """Return the card to charge.
 
     Raises:
-        StripeError: none is given, or it is not saved on this customer.
+        StripeError: none is given though one is needed, or it is not saved on this customer.
     """
     settings = customer["invoice_settings"]
     method_id = call.get("default_payment_method") or settings["default_payment_method"]
+    if method_id is None and not is_needed:
+        return None
     if method_id is None:
         message = "This customer has no attached payment source or default payment method."
         raise invalid(message, code="resource_missing")
@@ -211,11 +215,15 @@ def _card(call: Call, customer: Json) -> Json:
 
 
 def _refuse_ended(subscription: Json) -> None:
-    if subscription["status"] == "canceled":
+    if subscription["status"] in standing.ENDED:
         message = f"No such subscription: '{subscription['id']}'"
         raise StripeError(message, status=404, code="resource_missing", param="id")
 
 
-def _period_end(subscription: Json) -> int:
-    end: int = min(item["current_period_end"] for item in subscription["items"]["data"])
-    return end
+def _end_all(account: Account, customer: Json) -> None:
+    for subscription in account.store.all("subscription", customer=customer["id"]):
+        if subscription["status"] not in standing.ENDED:
+            standing.end(account, subscription, None)
+
+
+customers.ENDED.append(_end_all)

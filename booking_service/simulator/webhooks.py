@@ -16,6 +16,7 @@ from booking_service.simulator.checks import Json
 from booking_service.simulator.clock import DAY
 from booking_service.simulator.faults import Fault, Faults
 from booking_service.simulator.store import StoreClosed
+from booking_service.simulator.timers import run_due
 
 _HOUR: Final = 3600
 # Seconds before each further attempt; the last step repeats until three days have passed.
@@ -28,11 +29,21 @@ _TICK: Final = 0.2  # seconds between looks at the clock
 
 @dataclass(frozen=True)
 class Delivery:
-    """One event owed to the endpoint, and how often it was tried."""
+    """One event owed to one endpoint since a moment, and how often it was tried."""
 
     id: int
     event: str
+    endpoint: str
     attempts: int
+    since: float
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where an endpoint is, and the secrets that sign what is sent there."""
+
+    url: str
+    secrets: tuple[str, ...]
 
 
 class Courier:
@@ -58,7 +69,7 @@ class Courier:
 
     def _run(self) -> None:
         while not self._is_stopped:
-            self._account.run_due_timers()
+            run_due(self._account)
             for delivery in self._due():
                 Thread(target=self._deliver, args=(delivery,), name="delivery", daemon=True).start()
             with self._account.changed:
@@ -67,12 +78,13 @@ class Courier:
     def _due(self) -> list[Delivery]:
         """Take what is due and not on its way already, as much as may travel at once."""
         sql = (
-            "SELECT id, event, attempts FROM deliveries WHERE is_done = 0 AND due <= ? ORDER BY id"
+            "SELECT id, event, endpoint, attempts, since FROM deliveries"
+            " WHERE is_done = 0 AND due <= ? ORDER BY due, id"
         )
         with self._lock:
             waiting = [
-                Delivery(row["id"], row["event"], row["attempts"])
-                for row in self._account.store.rows(sql, (self._account.clock.precise(),))
+                Delivery(*row)
+                for row in self._account.store.rows(sql, (self._account.clock.real(),))
                 if row["id"] not in self._on_the_way
             ]
             taken = waiting[: _AT_ONCE - len(self._on_the_way)]
@@ -93,48 +105,67 @@ class Courier:
 
     def _attempt(self, delivery: Delivery, event: Json, fault: Fault | None) -> None:
         kind = fault.kind if fault else ""
-        store, now = self._account.store, self._account.clock.precise()
+        store, now = self._account.store, self._account.clock.real()
+        target = self._target(delivery.endpoint)
         if fault and kind == "delay":
             later = now + fault.seconds
             store.rows("UPDATE deliveries SET due = ? WHERE id = ?", (later, delivery.id))
             return
-        if kind == "lose":
+        if kind == "lose" or target is None:
             store.rows("UPDATE deliveries SET is_done = 1 WHERE id = ?", (delivery.id,))
             return
         if kind == "twin":
             twin = event | {"id": new_id("evt_1")}
             self._account.save(twin)
-            self._account.owe(twin["id"])
+            self._account.owe(twin["id"], delivery.endpoint)
         copies = fault.copies if fault and kind == "duplicate" else 1
-        arrived = [self._send(event, kind) for _ in range(copies)]
-        self._write_down(delivery, event["id"], was_received=all(arrived))
+        statuses = [self._send(event, target, kind) for _ in range(copies)]
+        failed = [status for status in statuses if not _is_success(status)]
+        self._write_down(delivery, (failed or statuses)[0])
 
-    def _send(self, event: Json, fault_kind: str) -> bool:
-        """Make one attempt and say whether the endpoint answered 2xx."""
-        if fault_kind == "drop":
-            return False
+    def _target(self, endpoint: str) -> Target | None:
+        """Return where to send; None when the endpoint is gone or disabled."""
         settings = self._account.settings
+        if not endpoint:
+            return Target(settings.webhook_url, settings.webhook_secrets)
+        known = self._account.store.find(endpoint, "webhook_endpoint")
+        if known is None or known["status"] != "enabled":
+            return None
+        return Target(known["url"], (self._account.store.fact(f"secret of {endpoint}"),))
+
+    def _send(self, event: Json, target: Target, fault_kind: str) -> int:
+        """Make one attempt and return the status of its answer; 0 without one."""
+        if fault_kind == "drop":
+            return 0
         body = json.dumps(event, indent=2).encode()
-        at = self._account.clock.now() - (600 if fault_kind == "old_timestamp" else 0)
-        keys = settings.webhook_secrets
+        at = int(self._account.clock.real()) - (600 if fault_kind == "old_timestamp" else 0)
+        keys = target.secrets
         if fault_kind == "bad_signature":
             keys = (secrets.token_hex(16),)
-        return _post(settings.webhook_url, body, signature(body, keys, at))
+        return _post(target.url, body, signature(body, keys, at))
 
-    def _write_down(self, delivery: Delivery, event_id: str, *, was_received: bool) -> None:
-        store, now = self._account.store, self._account.clock.precise()
-        attempts = delivery.attempts + 1
+    def _write_down(self, delivery: Delivery, status: int) -> None:
+        store, now = self._account.store, self._account.clock.real()
+        attempts, was_received = delivery.attempts + 1, _is_success(status)
+        due = now + _STEPS[min(attempts, len(_STEPS)) - 1]
+        is_done = was_received or now - delivery.since > _GIVES_UP_AFTER
         with store.transaction():
-            event = store.find(event_id)
-            if event is None:  # everything was forgotten meanwhile
-                return
-            age = now - event["created"]
-            if was_received:
-                self._account.save(event | {"pending_webhooks": 0})
-            due = now + _STEPS[min(attempts, len(_STEPS)) - 1]
-            is_done = was_received or age > _GIVES_UP_AFTER
-            sql = "UPDATE deliveries SET attempts = ?, due = ?, is_done = ? WHERE id = ?"
-            store.rows(sql, (attempts, due, int(is_done), delivery.id))
+            store.rows(
+                "UPDATE deliveries SET attempts = ?, due = ?, is_done = ?, is_received = ?,"
+                " status = ? WHERE id = ?",
+                (attempts, due, int(is_done), int(was_received), status, delivery.id),
+            )
+            event = store.find(delivery.event)
+            if event is not None and was_received:
+                self._account.save(event | {"pending_webhooks": self._waiting_for(event["id"])})
+
+    def _waiting_for(self, event_id: str) -> int:
+        """Count the endpoints that have not received an event by any of its deliveries."""
+        sql = (
+            "SELECT endpoint FROM deliveries WHERE event = ? GROUP BY endpoint"
+            " HAVING max(is_received) = 0"
+        )
+        return len(self._account.store.rows(sql, (event_id,)))
 
     def wait_for_first_attempt(self, event_id: str, seconds: float) -> None:
         """Block until an event was tried once, or is not to be sent, or time is up."""
@@ -152,8 +183,12 @@ def signature(body: bytes, keys: tuple[str, ...], at: int) -> str:
     return ",".join([f"t={at}", *(f"v1={digest}" for digest in digests)])
 
 
-def _post(url: str, body: bytes, header: str) -> bool:
-    """Send one attempt; anything but a 2xx in time is a failure."""
+def _is_success(status: int) -> bool:
+    return 200 <= status < 300  # noqa: PLR2004 - what 2xx means
+
+
+def _post(url: str, body: bytes, header: str) -> int:
+    """Send one attempt and return the status of its answer; 0 when none came in time."""
     address = urlsplit(url)
     make = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = make(address.netloc, timeout=_TIMEOUT)
@@ -165,8 +200,8 @@ def _post(url: str, body: bytes, header: str) -> bool:
     target = f"{address.path or '/'}?{address.query}".rstrip("?")
     try:
         connection.request("POST", target, body, headers)
-        return 200 <= connection.getresponse().status < 300  # noqa: PLR2004 - what 2xx means
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return 0
     finally:
         connection.close()

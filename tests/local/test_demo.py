@@ -133,5 +133,16 @@ def test_the_launcher_lists_its_commands_from_anywhere(tmp_path):
 
     listed = [line.split()[1] for line in done.stdout.splitlines()]
     assert listed == [
-        *("demo", "test", "lint", "types", "bench", "shell", "migration", "clean", "help"),
+        *(
+            "demo",
+            "test",
+            "test-stripe",
+            "lint",
+            "types",
+            "bench",
+            "shell",
+            "migration",
+            "clean",
+            "help",
+        ),
     ]

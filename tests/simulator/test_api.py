@@ -24,8 +24,8 @@ def test_another_version_is_refused(sim):
     ("method", "path"),
     [
         ("GET", "/v1/coupons"),
-        ("POST", "/v1/payment_intents"),
-        ("DELETE", "/v1/customers/cus_1"),
+        ("POST", "/v1/payment_links"),
+        ("DELETE", "/v1/products/prod_1"),
         ("GET", "/v2/core/events"),
         ("GET", "/v1/refunds/re_1/secrets"),
     ],

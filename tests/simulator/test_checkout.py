@@ -95,9 +95,45 @@ def test_a_declined_card_leaves_the_session_open_and_charges_nothing(sim, card, 
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error.get("decline_code")) == (402, code, decline)
     after = sim.stripe.v1.checkout.sessions.retrieve(session.id)
-    assert (after.status, after.payment_intent, after.customer) == ("open", None, None)
-    assert sim.stripe.v1.charges.list().data == []
+    assert (after.status, after.customer, after.payment_status) == ("open", None, "unpaid")
+    assert [charge.status for charge in sim.stripe.v1.charges.list().data if charge.paid] == []
     assert sim.pay(session.id).status_code == 200
+
+
+def test_a_decline_leaves_a_failed_charge_and_the_next_attempt_uses_the_same_intent(sim):
+    session = sim.open_session()
+    sim.pay(session.id, "4000000000000002")
+
+    tried = sim.stripe.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
+    intent = tried.payment_intent
+    assert (intent.status, intent.amount_received) == ("requires_payment_method", 0)
+    assert intent.last_payment_error.decline_code == "generic_decline"
+    charge = sim.stripe.v1.charges.retrieve(intent.latest_charge)
+    assert (charge.status, charge.paid, charge.failure_code) == ("failed", False, "card_declined")
+    assert charge.outcome.type == "issuer_declined"
+    types = [event.type for event in sim.stripe.v1.events.list().data]
+    assert types == [
+        "payment_intent.payment_failed",
+        "charge.failed",
+        "payment_intent.created",
+        "product.created",
+    ]
+    assert sim.stripe.v1.balance_transactions.list().data == []
+    with pytest.raises(stripe.InvalidRequestError, match="successful charge"):
+        sim.stripe.v1.refunds.create({"payment_intent": intent.id})
+
+    assert sim.pay(session.id).json()["payment_intent"] == intent.id
+    paid = sim.stripe.v1.payment_intents.retrieve(intent.id)
+    assert (paid.status, paid.last_payment_error) == ("succeeded", None)
+
+
+def test_an_expired_session_takes_its_intent_along(sim):
+    session = sim.open_session()
+    sim.pay(session.id, "4000000000000002")
+
+    intent = sim.stripe.v1.checkout.sessions.expire(session.id).payment_intent
+
+    assert sim.stripe.v1.payment_intents.retrieve(intent).status == "canceled"
 
 
 def test_a_session_is_paid_once(sim):
@@ -177,6 +213,47 @@ def test_a_session_can_start_a_subscription(sim):
     assert (subscription.status, subscription.customer) == ("active", session.customer)
     assert subscription.metadata.to_dict() == {"membership": "m1"}
     assert (session.invoice, session.payment_intent) == (subscription.latest_invoice, None)
+
+
+def test_a_session_can_save_a_card_and_take_nothing(sim):
+    session = sim.paid(mode="setup", currency="usd", line_items=[], customer_creation="always")
+
+    assert (session.status, session.payment_status) == ("complete", "no_payment_required")
+    assert (session.amount_total, session.payment_intent) == (None, None)
+    intent = sim.stripe.v1.setup_intents.retrieve(session.setup_intent)
+    assert (intent.status, intent.customer) == ("succeeded", session.customer)
+    saved = sim.stripe.v1.customers.payment_methods.list(session.customer).data
+    assert [method.id for method in saved] == [intent.payment_method]
+    assert sim.stripe.v1.charges.list().data == []
+
+
+@pytest.mark.parametrize("mode", ["payment", "subscription", "setup"])
+def test_a_cardholder_is_asked_and_pays(sim, mode):
+    lines = {
+        "payment": {},
+        "subscription": {"line_items": [{"price": sim.plan(), "quantity": 1}]},
+        "setup": {"line_items": [], "currency": "usd"},
+    }
+    session = sim.open_session(mode=mode, **lines[mode])
+
+    paid = sim.pay(session.id, "4000002760003184")
+
+    assert (paid.status_code, paid.json()["status"]) == (200, "complete")
+
+
+def test_a_cardholder_who_fails_pays_nothing_and_can_try_again(sim):
+    session = sim.open_session()
+    path = f"/_sim/checkout/sessions/{session.id}/pay"
+    facts = {"card": "4000002760003184", "email": "payer@example.com", "authenticate": False}
+
+    failed = sim.post(path, **facts)
+
+    code = "payment_intent_authentication_failure"
+    assert (failed.status_code, failed.json()["error"]["code"]) == (402, code)
+    types = {event.type for event in sim.stripe.v1.events.list().data}
+    assert {"payment_intent.requires_action", "payment_intent.payment_failed"} <= types
+    assert sim.stripe.v1.charges.list().data == []
+    assert sim.pay(session.id).status_code == 200
 
 
 def test_line_items_are_listed(sim):

@@ -4,10 +4,11 @@ import pytest
 
 from booking_service.simulator import create_simulator  # noqa: F401 - registers the operations
 from booking_service.simulator.checks import misfits, read_params, skeleton
-from booking_service.simulator.contract import Contract, Kind
+from booking_service.simulator.contract import Contract
 from booking_service.simulator.errors import StripeError
 from booking_service.simulator.forms import decode, leaf_paths, without_card_numbers
 from booking_service.simulator.operations import HANDLERS
+from booking_service.simulator.shapes import Kind
 
 
 @pytest.fixture(scope="module")

@@ -132,6 +132,7 @@ def test_a_card_refund_cannot_be_cancelled(sim):
 
 
 def test_the_balance_is_the_sum_of_its_movements(sim):
+    sim.post("/_sim/settings", payout_interval="manual")
     refund(sim, sim.paid(), amount=900)
 
     now = sim.stripe.v1.balance.retrieve()
@@ -140,3 +141,67 @@ def test_the_balance_is_the_sum_of_its_movements(sim):
 
     assert (now.available[0].amount, now.pending[0].amount) == (-900, 3757)
     assert (later.available[0].amount, later.pending[0].amount) == (2857, 0)
+
+
+def test_a_refund_waits_for_money_and_goes_on_when_it_is_there(sim):
+    sim.post("/_sim/settings", bank_debits=False, payout_interval="manual")
+    session = sim.paid()
+
+    made = refund(sim, session, amount=3000)
+
+    assert (made.status, made.pending_reason) == ("pending", "insufficient_funds")
+    assert made.balance_transaction is None
+    assert charge_of(sim, session).amount_refunded == 3000
+    assert refusal(sim, payment_intent=session.payment_intent, amount=901).param == "amount"
+    sim.advance(2 * 86_400 + 1)
+    sent = sim.stripe.v1.refunds.retrieve(made.id)
+    assert (sent.status, sent.pending_reason) == ("succeeded", None)
+    assert sim.stripe.v1.balance.retrieve().available[0].amount == 757
+    told = sim.stripe.v1.events.list({"type": "refund.updated"}).data
+    assert [e.data.previous_attributes.to_dict() for e in told] == [
+        {"status": "pending", "pending_reason": "insufficient_funds"}
+    ]
+
+
+def test_money_that_is_there_at_once_pays_for_a_refund(sim):
+    sim.post("/_sim/settings", bank_debits=False, payout_interval="manual")
+    sim.paid("4000000000000077")
+
+    assert refund(sim, sim.paid("4000000000000077")).status == "succeeded"
+
+
+def test_a_refund_that_waits_too_long_fails(sim):
+    sim.post("/_sim/settings", bank_debits=False, payout_interval="manual")
+    session = sim.paid()
+    made = refund(sim, session)
+
+    sim.advance(31 * 86_400)
+
+    failed = sim.stripe.v1.refunds.retrieve(made.id)
+    assert (failed.status, failed.failure_reason) == ("failed", "insufficient_funds")
+    assert failed.failure_balance_transaction is None
+    assert [move[0] for move in movements(sim)] == ["charge"]
+    assert charge_of(sim, session).amount_refunded == 0
+
+
+def test_a_refund_that_needs_its_receiver_can_be_cancelled(sim):
+    session = sim.paid()
+    made = refund(sim, session)
+    assert sim.post(f"/_sim/refunds/{made.id}", status="requires_action").status_code == 200
+
+    cancelled = sim.stripe.v1.refunds.cancel(made.id)
+
+    assert (cancelled.status, cancelled.failure_reason) == ("canceled", "merchant_request")
+    assert charge_of(sim, session).amount_refunded == 0
+    assert [move[1] for move in movements(sim)] == [3900, -3900, 3900]
+
+
+def test_a_bank_can_return_a_refund_weeks_later(sim):
+    made = refund(sim, sim.paid())
+    sim.advance(20 * 86_400)
+
+    answer = sim.post(f"/_sim/refunds/{made.id}", status="failed", reason="lost_or_stolen_card")
+
+    assert answer.json()["failure_reason"] == "lost_or_stolen_card"
+    assert sim.post(f"/_sim/refunds/{made.id}", status="succeeded").status_code == 400
+    assert sim.stripe.v1.events.list({"type": "refund.failed"}).data[0].data.object["id"] == made.id

@@ -53,15 +53,6 @@ def test_a_declined_card_makes_no_subscription(sim):
     assert len(sim.stripe.v1.charges.list().data) == charges
 
 
-def test_a_dangling_subscription_is_not_simulated(sim):
-    customer, method = sim.with_saved_card("4000000000000341")
-
-    with pytest.raises(stripe.APIError) as caught:
-        subscribe(sim, customer, method, sim.plan(), payment_behavior="default_incomplete")
-
-    assert caught.value.http_status == 501
-
-
 def test_what_cannot_be_subscribed_to_is_refused(sim):
     customer, method = sim.with_saved_card()
     other, plan = sim.with_saved_card()[0], sim.plan()

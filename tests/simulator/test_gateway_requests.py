@@ -1,0 +1,106 @@
+"""Every request our own gateway sends is one that Stripe's contract allows."""
+
+import inspect
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from booking_service import clock
+from booking_service.gateways.payments import CheckoutOrder, RefundOrder, SubscriptionOrder
+from booking_service.gateways.stripe import StripeGateway
+from booking_service.simulator import create_simulator  # noqa: F401 - registers the operations
+from booking_service.simulator.checks import read_params
+from booking_service.simulator.contract import contract_of
+from booking_service.simulator.errors import StripeError
+from booking_service.simulator.operations import HANDLERS
+from booking_service.simulator.sdk import calls
+
+SENDS_NOTHING = {"read_event"}
+
+
+class Spy:
+    """A gateway whose methods are counted by name."""
+
+    def __init__(self, gateway: StripeGateway) -> None:
+        self._gateway, self.called = gateway, set()
+
+    def __getattr__(self, name):
+        self.called.add(name)
+        return getattr(self._gateway, name)
+
+
+def drive(gateway, stripe) -> set[str]:
+    """Call every method of the gateway, and return their names."""
+    spy = Spy(gateway)
+    order = CheckoutOrder(
+        booking_id=uuid4(),
+        payment_id=uuid4(),
+        amount_cents=3900,
+        currency="usd",
+        save_card=True,
+        expires_at=clock.utc_now() + timedelta(minutes=31),
+        return_url="https://visits.example/done",
+        back_url="https://visits.example/review",
+        note="$39.00 goes back to this card if you become a member.",
+    )
+    page = spy.open_checkout(order)
+    assert stripe.pay(page.id).status_code == 200
+    card = spy.find_checkout(page.id).payment
+    spy.expire_checkout(page.id)
+    refund = spy.refund(RefundOrder(uuid4(), card.payment_intent_id, 3900, "refund:1"))
+    spy.find_refund(refund.stripe_refund_id)
+    spy.refunds_of(card.payment_intent_id)
+    price, member = spy.create_price(uuid4(), 14900, "usd"), uuid4()
+    spy.subscribe(
+        SubscriptionOrder(member, price, card.customer_id, card.payment_method_id, "membership:1")
+    )
+    spy.find_subscription(card.customer_id, member)
+    for everything in (spy.all_payments, spy.all_refunds, spy.all_subscriptions):
+        list(everything())
+    return spy.called
+
+
+def operation_of(contract, entry):
+    """Return the contract's operation of a logged request."""
+    parts = entry["path"].split("/")
+    for method, path in contract.operations:
+        template = path.split("/")
+        fits = len(template) == len(parts) and all(
+            want == got or want.startswith("{") for want, got in zip(template, parts, strict=True)
+        )
+        if fits and method == entry["method"].lower():
+            return contract.operations[method, path]
+    raise AssertionError(f"not an operation: {entry}")
+
+
+@pytest.fixture
+def sent(gateway, stripe):
+    """What the gateway sent when every one of its methods was called."""
+    called = drive(gateway, stripe)
+    public = {name for name, _ in inspect.getmembers(StripeGateway, inspect.isfunction)}
+    assert called == {name for name in public if not name.startswith("_")} - SENDS_NOTHING
+    return stripe.log()
+
+
+def test_the_gateway_sends_what_the_contract_allows(sent, stripe):
+    contract = contract_of(frozenset(HANDLERS))
+
+    for entry in sent:
+        read_params(contract, operation_of(contract, entry).params, entry["params"])
+
+    assert len(sent) >= 16
+    assert stripe.violations() == []
+
+
+def test_the_check_sees_a_parameter_the_gateway_would_mistype(sent):
+    contract = contract_of(frozenset(HANDLERS))
+    entry = next(e for e in sent if (e["method"], e["path"]) == ("POST", "/v1/checkout/sessions"))
+    entry["params"]["payment_intent_data"]["metadatas"] = {"a": "b"}
+
+    with pytest.raises(StripeError, match="metadatas"):
+        read_params(contract, operation_of(contract, entry).params, entry["params"])
+
+
+def test_the_sdk_knows_every_path_we_simulate():
+    assert set(calls(frozenset(path for _, path in HANDLERS))) >= set(HANDLERS)
