@@ -27,6 +27,7 @@ from tests.stripe_account import StripeAccount
 from workers.app import create_celery
 
 WEBHOOK_SECRET = "whsec_" + "t" * 32
+WEBHOOK_DISORDER = 11  # the seed of duplicates and delays
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +51,8 @@ def valkey(var: Path) -> Iterator[Valkey]:
 
 @pytest.fixture(scope="session")
 def stripe_url() -> Iterator[str]:
-    with running() as url:
+    # Stripe promises neither order nor just one copy: every test lives with that.
+    with running(webhook_disorder=WEBHOOK_DISORDER) as url:
         yield url
 
 

@@ -39,5 +39,5 @@ def gateway() -> StripeGateway:
 def __getattr__(name: str) -> Celery:
     """Build the app when Celery's command line asks for `workers.app.celery`, not on import."""
     if name == "celery":
-        return create_celery(create_app())
+        return create_celery(create_app(is_called=False))
     raise AttributeError(name)

@@ -70,7 +70,7 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    app = create_app()
+    app = create_app(is_called=False)
     run(app, create_celery(app), stopping)
 
 

@@ -14,6 +14,7 @@ import requests
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from booking_service.local.ports import free_port, wait_until
+from tests.conftest import WEBHOOK_DISORDER
 
 # Without these Chromium looks for its maker's servers at every start.
 _CHROMIUM = (
@@ -48,7 +49,10 @@ def demo(var: Path) -> Iterator[SimpleNamespace]:
 
     try:
         wait_until(ready, "the demo to be ready", timeout_seconds=120)
-        yield SimpleNamespace(**json.loads((folder / "demo.json").read_text()))
+        told = SimpleNamespace(**json.loads((folder / "demo.json").read_text()))
+        disorder = {"webhook_disorder": WEBHOOK_DISORDER}
+        requests.post(f"{told.stripe}/_sim/settings", json=disorder).raise_for_status()
+        yield told
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
