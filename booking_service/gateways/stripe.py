@@ -1,7 +1,7 @@
 """The payment gateway over Stripe. Only the `stripe…` modules here import `stripe`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, Final
@@ -103,12 +103,9 @@ class StripeGateway:
 
     def expire_checkout(self, session_id: str) -> Checkout:
         """See PaymentGateway."""
-        try:
-            with _our_errors():
-                self._client.v1.checkout.sessions.expire(session_id)
-        except GatewayRefused:
-            # Only an open page can be closed: it was paid or has expired. Ask which.
-            pass
+        # Only an open page can be closed; another was paid or has expired. Ask which.
+        with suppress(GatewayRefused), _our_errors():
+            self._client.v1.checkout.sessions.expire(session_id)
         return self.find_checkout(session_id)
 
     def refund(self, order: RefundOrder) -> RefundOutcome:

@@ -83,12 +83,7 @@ def convert(
         plan = _plan(session, plan_id)
         _refuse_unless_payable(session, booking, tendered)
         membership = current or Membership(booking_id=booking.id, patient_id=booking.patient_id)
-        membership.plan_id = plan.id
-        membership.amount_cents = plan.price_cents
-        membership.tender = tendered.method
-        membership.reference = tendered.reference
-        membership.charge_status = ChargeStatus.SCHEDULED
-        membership.decline_code = None
+        _schedule(membership, plan, tendered)
         membership.decided_at = now
         membership.decided_by = actor.name
         membership.undo_until = now + undo
@@ -139,6 +134,16 @@ def with_patient(session: Session, membership_id: UUID) -> Membership:
         raise NotFound("There is no such membership.")
     locked(session, Patient, patient_id)
     return locked(session, Membership, membership_id)
+
+
+def _schedule(membership: Membership, plan: Plan, tendered: Tendered) -> None:
+    """Set what will be charged and how; an earlier decline is over with that."""
+    membership.plan_id = plan.id
+    membership.amount_cents = plan.price_cents
+    membership.tender = tendered.method
+    membership.reference = tendered.reference
+    membership.charge_status = ChargeStatus.SCHEDULED
+    membership.decline_code = None
 
 
 def _refuse_unless_in_window(session: Session, booking: Booking, now: datetime) -> None:
