@@ -86,6 +86,8 @@ class RefundOutcome:
     status: RefundStatus
     failure_code: str | None
     trace_number: str | None
+    has_left: bool  # Stripe took it from the balance; a refund that waits for money has not
+    came_back: bool  # and the bank sent it back there
 
 
 @dataclass(frozen=True, slots=True)

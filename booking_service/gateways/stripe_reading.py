@@ -64,6 +64,8 @@ def outcome(refund: stripe.Refund) -> RefundOutcome:
         status=RefundStatus(refund.status or RefundStatus.PENDING),
         failure_code=getattr(refund, "failure_reason", None),
         trace_number=trace,
+        has_left=refund.balance_transaction is not None,
+        came_back=getattr(refund, "failure_balance_transaction", None) is not None,
     )
 
 

@@ -4,6 +4,7 @@ from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
 from booking_service.models.cases import Case, CaseStatus, CaseType
+from booking_service.models.disputes import Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
 from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
@@ -11,11 +12,18 @@ from booking_service.models.notifications import Notification, NotificationStatu
 from booking_service.models.offers import Offer, Plan
 from booking_service.models.outbox import OutboxMessage, Topic
 from booking_service.models.patients import Patient, name_key
-from booking_service.models.payments import Payment, PaymentStatus
+from booking_service.models.payments import Payment, PaymentStatus, PaymentTender
 from booking_service.models.practice import Practice
 from booking_service.models.promises import Promise, PromiseStatus, TermsAcceptance
+from booking_service.models.reconciliation import (
+    Discrepancy,
+    DiscrepancyKind,
+    Payout,
+    ReconciliationRun,
+)
 from booking_service.models.refunds import Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
+from booking_service.models.settlements import Settlement, SettlementMethod
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.webhooks import WebhookEvent
 
@@ -35,6 +43,10 @@ __all__ = [
     "CaseStatus",
     "CaseType",
     "ChargeStatus",
+    "Discrepancy",
+    "DiscrepancyKind",
+    "Dispute",
+    "DisputeStatus",
     "EntryKind",
     "IdempotentAnswer",
     "JournalEntry",
@@ -48,15 +60,20 @@ __all__ = [
     "Patient",
     "Payment",
     "PaymentStatus",
+    "PaymentTender",
+    "Payout",
     "Plan",
     "Practice",
     "Practitioner",
     "Promise",
     "PromiseStatus",
+    "ReconciliationRun",
     "Refund",
     "RefundReason",
     "RefundStatus",
     "Role",
+    "Settlement",
+    "SettlementMethod",
     "StaffMember",
     "StaffSession",
     "Tender",

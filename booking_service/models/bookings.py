@@ -102,6 +102,12 @@ class Booking(Base):
     completed_at: Mapped[datetime | None]
     no_show_at: Mapped[datetime | None]
     cancelled_at: Mapped[datetime | None]
+    # When the desk noted it, where that was later than when it was: both times are kept.
+    arrived_noted_at: Mapped[datetime | None]
+    treatment_noted_at: Mapped[datetime | None]
+    # Paid, and the time was taken meanwhile: until then the patient may choose another.
+    choose_until: Mapped[datetime | None]
+    moves: Mapped[int] = mapped_column(default=0)  # how often the patient has moved it
 
     patient: Mapped[Patient | None] = relationship(lazy="raise")
     practitioner: Mapped[Practitioner] = relationship(lazy="raise")

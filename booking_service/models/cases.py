@@ -17,6 +17,12 @@ class CaseType(StrEnum):
     REFUND_BLOCKED = "refund_blocked"
     REFUNDED_OUTSIDE = "refunded_outside"  # in Stripe's dashboard, where we owed it
     PAYMENT_MISMATCH = "payment_mismatch"  # another amount or currency than the price
+    PAYMENT_UNKNOWN = "payment_unknown"  # paid to us, for a booking we do not have
+    DISPUTE_OPEN = "dispute_open"  # the bank asks; evidence is due
+    DESK_PAYOUT = "desk_payout"  # paid at the desk, so the desk pays it back
+    MEMBERSHIP_TWICE = "membership_twice"  # Stripe has more than one for the same decision
+    BOOKS_DIFFER = "books_differ"  # our ledger and Stripe's balance
+    PROMISE_IN_DOUBT = "promise_in_doubt"  # the self-audit could not explain it
     WORK_STUCK = "work_stuck"  # tried too often; the outbox message waits
     STRIPE_LOCKED_OUT = "stripe_locked_out"  # our key is not accepted
 
@@ -51,3 +57,6 @@ class Case(Base):
     opened_at: Mapped[datetime]
     due_at: Mapped[datetime]
     resolved_at: Mapped[datetime | None]
+    resolved_by: Mapped[str | None]  # a person, or "First Visit" when the reason went away
+    resolution: Mapped[str | None]  # what was done about it
+    note: Mapped[str | None]  # why, in that person's words

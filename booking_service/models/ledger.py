@@ -14,11 +14,15 @@ class Account(StrEnum):
     """The chart of accounts. Debits are positive cents, credits negative."""
 
     STRIPE_BALANCE = "stripe_balance"  # asset: what Stripe holds for us
+    BANK = "bank"  # asset: what Stripe paid out, less what we paid by check or transfer
+    DISPUTED_FUNDS = "disputed_funds"  # asset: taken by a bank that has not decided yet
     DESK_TAKINGS = "desk_takings"  # asset: recorded at the desk, not yet at the bank
     REFUND_LIABILITY = "refund_liability"  # a first visit that may still have to go back
+    UNMATCHED_RECEIPTS = "unmatched_receipts"  # liability: money that fits no booking
     FIRST_VISIT_REVENUE = "first_visit_revenue"
     MEMBERSHIP_REVENUE = "membership_revenue"
     STRIPE_FEES = "stripe_fees"  # expense: never returned with a refund
+    DISPUTE_LOSSES = "dispute_losses"  # expense: taken for good, and not owed by us anyway
 
 
 class EntryKind(StrEnum):
@@ -28,9 +32,17 @@ class EntryKind(StrEnum):
     PAYMENT_FEE = "payment_fee"
     REFUND = "refund"
     REFUND_REVERSED = "refund_reversed"  # the bank sent it back
+    SETTLEMENT = "settlement"  # returned another way: check, cash, bank transfer
     PROMISE_LAPSED = "promise_lapsed"  # the visit ended: the money is ours
     MEMBERSHIP_PAYMENT = "membership_payment"
     MEMBERSHIP_FEE = "membership_fee"
+    UNMATCHED_RECEIPT = "unmatched_receipt"
+    DISPUTE_WITHDRAWN = "dispute_withdrawn"
+    DISPUTE_REINSTATED = "dispute_reinstated"
+    DISPUTE_LOST = "dispute_lost"
+    PAYOUT = "payout"
+    PAYOUT_FAILED = "payout_failed"
+    ADJUSTMENT = "adjustment"  # Stripe moved money of its own accord
 
 
 class JournalEntry(Base):
@@ -46,6 +58,9 @@ class JournalEntry(Base):
     subject_id: Mapped[UUID]
     reference: Mapped[str]  # Stripe's id of the movement, or what the desk recorded
     at: Mapped[datetime]
+    payment_id: Mapped[UUID | None] = mapped_column(ForeignKey("payments.id"), index=True)
+    # What it moved under at Stripe: pi_, re_, du_, po_; the books are compared by it.
+    stripe_id: Mapped[str | None] = mapped_column(index=True)
 
     lines: Mapped[list["JournalLine"]] = relationship(lazy="raise")
 

@@ -30,6 +30,7 @@ class Tender(StrEnum):
     """How the first payment is made."""
 
     SAVED_CARD = "saved_card"
+    CHECKOUT_LINK = "checkout_link"  # a page of Stripe's on the patient's phone
     RECORDED = "recorded"  # taken at the desk: cash, or a terminal's reference
 
 
@@ -87,6 +88,8 @@ class Membership(Base):
     active_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     stripe_subscription_id: Mapped[str | None] = mapped_column(unique=True)
+    stripe_checkout_session_id: Mapped[str | None] = mapped_column(unique=True)
+    checkout_url: Mapped[str | None]
 
     plan: Mapped[Plan] = relationship(lazy="raise")
     patient: Mapped[Patient] = relationship(lazy="raise")

@@ -21,6 +21,14 @@ class PaymentStatus(StrEnum):
     FAILED = "failed"
 
 
+class PaymentTender(StrEnum):
+    """What the first visit was paid with. The money goes back the same way."""
+
+    CARD = "card"
+    CASH = "cash"
+    TERMINAL = "terminal"  # the desk's own card terminal, not Stripe's
+
+
 class Payment(Base):
     """The first-visit charge of one booking, in US cents. Once paid it stays paid."""
 
@@ -28,7 +36,8 @@ class Payment(Base):
     __table_args__ = (
         CheckConstraint("amount_cents > 0", name="amount_positive"),
         CheckConstraint(
-            "status <> 'paid' OR (paid_at IS NOT NULL AND stripe_payment_intent_id IS NOT NULL)",
+            "status <> 'paid' OR (paid_at IS NOT NULL AND CASE tender WHEN 'card'"
+            " THEN stripe_payment_intent_id ELSE reference END IS NOT NULL)",
             name="paid_is_proven",
         ),
     )
@@ -38,9 +47,11 @@ class Payment(Base):
     status: Mapped[PaymentStatus] = mapped_column(default=PaymentStatus.OPEN)
     amount_cents: Mapped[int]
     currency: Mapped[str]
+    tender: Mapped[PaymentTender] = mapped_column(default=PaymentTender.CARD)
+    reference: Mapped[str | None]  # the desk's receipt, when it was not paid through Stripe
     created_at: Mapped[datetime]
     paid_at: Mapped[datetime | None]
-    disputed_at: Mapped[datetime | None]
+    disputed_at: Mapped[datetime | None]  # the bank is asking for it back, and has not decided
     stripe_checkout_session_id: Mapped[str | None] = mapped_column(unique=True)
     checkout_url: Mapped[str | None]
     stripe_payment_intent_id: Mapped[str | None] = mapped_column(unique=True)

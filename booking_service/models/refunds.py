@@ -62,6 +62,7 @@ class Refund(Base):
     __tablename__ = "refunds"
     __table_args__ = (
         CheckConstraint("amount_cents > 0", name="amount_positive"),
+        CheckConstraint("approved_by_id <> asked_by_id", name="approved_by_another"),
         Index(
             "uq_refunds_owed_once",
             "payment_id",
@@ -79,6 +80,11 @@ class Refund(Base):
     amount_cents: Mapped[int]
     requested_at: Mapped[datetime]
     requested_by: Mapped[str]  # a person's name, or "First Visit" when it followed by itself
+    asked_by_id: Mapped[UUID | None]  # who asked for goodwill: staff, or a program's token
+    note: Mapped[str | None]  # why, in finance's words
+    approved_by_id: Mapped[UUID | None]
+    approved_by: Mapped[str | None]
+    approved_at: Mapped[datetime | None]
     sent_at: Mapped[datetime | None]
     answered_at: Mapped[datetime | None]  # when Stripe's latest answer was written down
     stripe_refund_id: Mapped[str | None] = mapped_column(unique=True)

@@ -47,6 +47,7 @@ from booking_service.services import (
     promises,
     refunds,
 )
+from booking_service.services.ledger import Movement
 
 log: Final = logging.getLogger(__name__)
 
@@ -226,9 +227,9 @@ def _book_fee(session: Session, payment: Payment, card: CardPayment) -> None:
     """Book Stripe's fee as soon as Stripe has; on rare days that is later than the payment."""
     if payment.fee_cents is None and card.fee_cents:
         payment.fee_cents = card.fee_cents
-        ledger.record_fee(
-            session, EntryKind.PAYMENT_FEE, payment.id, card.payment_intent_id, card.fee_cents
-        )
+        pi = card.payment_intent_id
+        fee = Movement(EntryKind.PAYMENT_FEE, payment.id, pi, payment.id, pi)
+        ledger.record_fee(session, fee, card.fee_cents)
 
 
 def _give_the_time(session: Session, booking: Booking, payment: Payment) -> None:

@@ -26,6 +26,7 @@ from booking_service.models import (
     Topic,
 )
 from booking_service.services import attempts, ledger, memberships, outbox, promises, refunds
+from booking_service.services.ledger import Movement
 from booking_service.services.outbox import Patience
 
 log: Final = logging.getLogger(__name__)
@@ -197,4 +198,5 @@ def _book(session: Session, membership: Membership, made: Subscription | None) -
     if paid_cents:
         ledger.record_membership_payment(session, membership, paid_cents)
     if made and made.fee_cents:
-        ledger.record_fee(session, EntryKind.MEMBERSHIP_FEE, membership.id, made.id, made.fee_cents)
+        fee = Movement(EntryKind.MEMBERSHIP_FEE, membership.id, made.id)
+        ledger.record_fee(session, fee, made.fee_cents)

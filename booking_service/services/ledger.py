@@ -1,8 +1,16 @@
-"""Writing the ledger: each movement once, in two or more lines that add up to zero."""
+"""Writing the ledger: each movement once, in two or more lines that add up to zero.
+
+What moved at Stripe is booked when Stripe's balance moved, under the id it moved by: so the two
+can be compared to the cent. Writing the same movement again changes nothing.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
@@ -13,58 +21,96 @@ from booking_service.models import (
     JournalLine,
     Membership,
     Payment,
+    PaymentTender,
     Refund,
+    Settlement,
+    SettlementMethod,
     Tender,
 )
 
+_PAID_FROM: Final[Mapping[SettlementMethod, Account]] = {
+    SettlementMethod.CASH: Account.DESK_TAKINGS,
+    SettlementMethod.CHECK: Account.BANK,
+    SettlementMethod.BANK_TRANSFER: Account.BANK,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What moved: about which record, of which first visit, and under which id at Stripe."""
+
+    kind: EntryKind
+    subject_id: UUID
+    reference: str = ""
+    payment_id: UUID | None = None
+    stripe_id: str | None = None
+
 
 def record_payment(session: Session, payment: Payment) -> None:
-    """A first visit was paid: the money is with Stripe, and may have to go back."""
-    cents = payment.amount_cents
-    _write(
+    """A first visit was paid, by card or at the desk, and may have to go back."""
+    by_card = payment.tender is PaymentTender.CARD
+    where = Account.STRIPE_BALANCE if by_card else Account.DESK_TAKINGS
+    reference = (payment.stripe_payment_intent_id if by_card else payment.reference) or ""
+    write(
         session,
-        (EntryKind.PAYMENT, payment.id, payment.stripe_payment_intent_id or ""),
-        {Account.STRIPE_BALANCE: cents, Account.REFUND_LIABILITY: -cents},
+        Movement(
+            EntryKind.PAYMENT,
+            payment.id,
+            reference,
+            payment.id,
+            payment.stripe_payment_intent_id,
+        ),
+        {where: payment.amount_cents, Account.REFUND_LIABILITY: -payment.amount_cents},
     )
 
 
-def record_fee(
-    session: Session, kind: EntryKind, subject_id: UUID, reference: str, fee_cents: int
-) -> None:
+def record_fee(session: Session, movement: Movement, fee_cents: int) -> None:
     """Stripe kept its fee. It is not returned with a refund."""
-    _write(
-        session,
-        (kind, subject_id, reference),
-        {Account.STRIPE_FEES: fee_cents, Account.STRIPE_BALANCE: -fee_cents},
-    )
+    write(session, movement, {Account.STRIPE_FEES: fee_cents, Account.STRIPE_BALANCE: -fee_cents})
 
 
 def record_refund(session: Session, refund: Refund) -> None:
-    """Money left for the patient's card."""
-    cents = refund.amount_cents
-    _write(
+    """Money left Stripe's balance for the patient's card."""
+    write(
         session,
-        (EntryKind.REFUND, refund.id, refund.stripe_refund_id or ""),
-        {Account.REFUND_LIABILITY: cents, Account.STRIPE_BALANCE: -cents},
+        _of_refund(EntryKind.REFUND, refund),
+        {
+            **_no_longer_owed(session, refund.payment_id, refund.amount_cents),
+            Account.STRIPE_BALANCE: -refund.amount_cents,
+        },
     )
 
 
 def record_refund_reversed(session: Session, refund: Refund) -> None:
     """The bank sent the money back: it is with Stripe again, and still owed."""
     cents = refund.amount_cents
-    _write(
+    write(
         session,
-        (EntryKind.REFUND_REVERSED, refund.id, refund.stripe_refund_id or ""),
+        _of_refund(EntryKind.REFUND_REVERSED, refund),
         {Account.STRIPE_BALANCE: cents, Account.REFUND_LIABILITY: -cents},
     )
 
 
-def record_lapse(session: Session, payment: Payment) -> None:
-    """The visit ended without a membership: what was owed conditionally is earned."""
-    cents = payment.amount_cents
-    _write(
+def record_settlement(session: Session, refund: Refund, settlement: Settlement) -> None:
+    """What was owed was paid another way, from the drawer or the practice's bank account."""
+    write(
         session,
-        (EntryKind.PROMISE_LAPSED, payment.id, ""),
+        Movement(
+            EntryKind.SETTLEMENT, refund.id, settlement.reference, payment_id=refund.payment_id
+        ),
+        {
+            **_no_longer_owed(session, refund.payment_id, settlement.amount_cents),
+            _PAID_FROM[settlement.method]: -settlement.amount_cents,
+        },
+    )
+
+
+def record_lapse(session: Session, payment: Payment) -> None:
+    """Nothing of this payment has to go back any more: what is left of it is earned."""
+    cents = still_owed(session, payment.id)
+    write(
+        session,
+        Movement(EntryKind.PROMISE_LAPSED, payment.id, payment_id=payment.id),
         {Account.REFUND_LIABILITY: cents, Account.FIRST_VISIT_REVENUE: -cents},
     )
 
@@ -74,19 +120,62 @@ def record_membership_payment(session: Session, membership: Membership, cents: i
     at_desk = membership.tender is Tender.RECORDED
     where = Account.DESK_TAKINGS if at_desk else Account.STRIPE_BALANCE
     reference = membership.reference if at_desk else membership.stripe_subscription_id
-    _write(
+    write(
         session,
-        (EntryKind.MEMBERSHIP_PAYMENT, membership.id, reference or ""),
+        Movement(EntryKind.MEMBERSHIP_PAYMENT, membership.id, reference or ""),
         {where: cents, Account.MEMBERSHIP_REVENUE: -cents},
     )
 
 
-def _write(
-    session: Session, movement: tuple[EntryKind, UUID, str], lines: Mapping[Account, int]
-) -> None:
-    kind, subject_id, reference = movement
-    entry = JournalEntry(kind=kind, subject_id=subject_id, reference=reference, at=utc_now())
-    session.add(entry)
-    session.flush()
+def still_owed(session: Session, payment_id: UUID) -> int:
+    """Return what of a first visit may still have to go back, in cents, as the ledger says."""
+    owed = (
+        select(func.coalesce(func.sum(JournalLine.amount_cents), 0))
+        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
+        .where(
+            JournalEntry.payment_id == payment_id,
+            JournalLine.account == Account.REFUND_LIABILITY,
+        )
+    )
+    return -int(session.scalar(owed) or 0)
+
+
+def write(session: Session, movement: Movement, lines: Mapping[Account, int]) -> bool:
+    """Write a movement unless it is there already, and return whether it was new.
+
+    Lines of nothing are left out, and a movement of nothing is not written.
+    """
+    lines = {account: cents for account, cents in lines.items() if cents}
+    if not lines:
+        return False
+    entry = (
+        insert(JournalEntry)
+        .values(
+            kind=movement.kind,
+            subject_id=movement.subject_id,
+            reference=movement.reference,
+            payment_id=movement.payment_id,
+            stripe_id=movement.stripe_id,
+            at=utc_now(),
+        )
+        .on_conflict_do_nothing()
+        .returning(JournalEntry.id)
+    )
+    entry_id = session.scalar(entry)
+    if entry_id is None:
+        return False
     for account, cents in lines.items():
-        session.add(JournalLine(entry_id=entry.id, account=account, amount_cents=cents))
+        session.add(JournalLine(entry_id=entry_id, account=account, amount_cents=cents))
+    session.flush()
+    return True
+
+
+def _of_refund(kind: EntryKind, refund: Refund) -> Movement:
+    stripe_id = refund.stripe_refund_id
+    return Movement(kind, refund.id, stripe_id or "", refund.payment_id, stripe_id)
+
+
+def _no_longer_owed(session: Session, payment_id: UUID, cents: int) -> dict[Account, int]:
+    """Debit what goes back: first what was owed, and what was earned already for the rest."""
+    owed = min(cents, max(still_owed(session, payment_id), 0))
+    return {Account.REFUND_LIABILITY: owed, Account.FIRST_VISIT_REVENUE: cents - owed}

@@ -123,6 +123,7 @@ def apply(session: Session, refund_id: UUID, outcome: RefundOutcome) -> None:
         return
     refund.stripe_refund_id = outcome.stripe_refund_id
     refund.trace_number = outcome.trace_number or refund.trace_number
+    _book(session, refund, outcome)
     if not refund.may_become(outcome.status):
         return
     before = refund.status
@@ -217,6 +218,7 @@ def _adopt(session: Session, refund: Refund, made: RefundOutcome) -> None:
     """Somebody returned the money in Stripe's dashboard before us: it is back, once."""
     refund.stripe_refund_id = made.stripe_refund_id
     refund.move_to(RefundStatus.EXTERNAL, utc_now())
+    _book(session, refund, made)
     refund.answered_at = utc_now()
     _follow(session, refund, RefundStatus.SENDING)
 
@@ -227,15 +229,20 @@ def _block(session: Session, refund: Refund) -> None:
     cases.open_(session, CaseType.REFUND_BLOCKED, refund.id, "dispute_open", refund.amount_cents)
 
 
+def _book(session: Session, refund: Refund, outcome: RefundOutcome) -> None:
+    """Book what Stripe's balance says has left it and come back to it, whatever the status is."""
+    if outcome.has_left:
+        ledger.record_refund(session, refund)
+    if outcome.came_back:
+        ledger.record_refund_reversed(session, refund)
+
+
 def _follow(session: Session, refund: Refund, before: RefundStatus) -> None:
     """Do what follows from a refund's new status: ledger, promise, mail, case."""
     if refund.status in _RETURNED:
-        ledger.record_refund(session, refund)
         promises.money_returned(session, refund.payment_id)
         cases.resolve(session, CaseType.REFUND_FAILED, refund.id)
     if refund.status in _NOT_RETURNED:
-        if before in _RETURNED:
-            ledger.record_refund_reversed(session, refund)
         promises.money_bounced(session, refund.payment_id)
         code = refund.failure_code or refund.status
         cases.open_(session, CaseType.REFUND_FAILED, refund.id, code, refund.amount_cents)

@@ -1,0 +1,50 @@
+"""Settlements: money that Stripe cannot return, paid another way by people."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from booking_service.db import Base
+
+
+class SettlementMethod(StrEnum):
+    """How the money went."""
+
+    CASH = "cash"
+    CHECK = "check"
+    BANK_TRANSFER = "bank_transfer"
+
+
+class Settlement(Base):
+    """One payment of a refund outside Stripe, recorded by one and approved by another.
+
+    While one stands, recorded or approved, nothing of that refund is sent to Stripe.
+    """
+
+    __tablename__ = "settlements"
+    __table_args__ = (
+        Index(
+            "uq_settlements_one_standing",
+            "refund_id",
+            unique=True,
+            postgresql_where=text("withdrawn_at IS NULL"),
+        ),
+        CheckConstraint("approved_by_id <> recorded_by_id", name="approved_by_another"),
+        CheckConstraint("approved_at IS NULL OR withdrawn_at IS NULL", name="one_ending"),
+        CheckConstraint("amount_cents > 0", name="amount_positive"),
+    )
+
+    refund_id: Mapped[UUID] = mapped_column(ForeignKey("refunds.id"), index=True)
+    method: Mapped[SettlementMethod]
+    reference: Mapped[str]  # check number, receipt, or the bank's reference
+    amount_cents: Mapped[int]
+    recorded_at: Mapped[datetime]
+    recorded_by_id: Mapped[UUID | None]
+    recorded_by: Mapped[str]
+    approved_at: Mapped[datetime | None]
+    approved_by_id: Mapped[UUID | None]
+    approved_by: Mapped[str | None]
+    withdrawn_at: Mapped[datetime | None]
