@@ -278,7 +278,7 @@ def test_however_long_the_key_is_wrong_no_work_is_given_up(message_id, clock):
 
 def test_counting_a_wrong_key_as_an_attempt_would_give_the_work_up(message_id, clock):
     """The control: what a lock-out is not."""
-    for hour in range(30):
+    for hour in range(80):
         clock(3600 * hour)
         if work := outbox.begin(message_id, PATIENCE):
             outbox.postpone(work, PATIENCE, GatewayLockedOut("key"), foreseen=True)

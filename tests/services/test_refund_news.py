@@ -249,20 +249,20 @@ def test_a_dashboard_refund_first_heard_of_when_it_had_failed_moved_nothing(visi
 
 def test_old_news_of_a_try_that_failed_does_not_end_the_next(requested, gateway, stripe):
     send(requested, gateway)
-    first = now(requested)
-    force(stripe, first, "failed", "lost_or_stolen_card")
-    refunds.apply_news(first.stripe_refund_id, gateway)
+    first = now(requested).stripe_refund_id
+    force(stripe, now(requested), "failed", "lost_or_stolen_card")
+    refunds.apply_news(first, gateway)
     with refunds.transaction() as session:
         refunds.retry(session, requested.id)
 
-    refunds.apply_news(first.stripe_refund_id, gateway)
+    refunds.apply_news(first, gateway)
     change(Refund, requested.id, status=RefundStatus.SENDING)
-    refunds.apply_news(first.stripe_refund_id, gateway)
+    refunds.apply_news(first, gateway)
     assert now(requested).status is RefundStatus.SENDING
     send(requested, gateway)
 
     assert now(requested).status is RefundStatus.SUCCEEDED
-    assert now(requested).stripe_refund_id != first.stripe_refund_id
+    assert now(requested).stripe_refund_id != first
     assert booked() == [EntryKind.REFUND, EntryKind.REFUND_REVERSED, EntryKind.REFUND]
     assert promise() is PromiseStatus.SETTLED
 
