@@ -3,7 +3,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -212,7 +212,11 @@ ZONES = [
 )
 @example(zone=ZoneInfo("America/New_York"), day=date(2026, 11, 1), share=0.99)  # 25 hours
 @example(zone=ZoneInfo("America/New_York"), day=date(2027, 3, 14), share=0.99)  # 23 hours
-@hypothesis(max_examples=400, deadline=None)
+@hypothesis(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # it reads no row
+)
 def test_a_visit_of_a_local_day_is_open_until_the_midnight_after_it_and_not_a_second_longer(
     zone, day, share
 ):
