@@ -53,6 +53,10 @@ class StripeAccount:
     def violations(self) -> list[Any]:
         return requests.get(f"{self.url}/_sim/violations").json()
 
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return every attempt owed or made to tell an endpoint of an event."""
+        return requests.get(f"{self.url}/_sim/deliveries").json()
+
     def blocked(self, fault_id: str) -> int:
         """Return how many requests wait in a fault now."""
         return next(fault["blocked"] for fault in self.faults() if fault["id"] == fault_id)

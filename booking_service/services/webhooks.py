@@ -1,5 +1,6 @@
 """What Stripe tells us: kept once, answered fast, and looked up before it is believed."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
@@ -8,9 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
+from booking_service.errors import GatewayRefused
 from booking_service.gateways.payments import Event, PaymentGateway
 from booking_service.models import Topic, WebhookEvent
 from booking_service.services import checkout, outbox, refunds
+
+log: Final = logging.getLogger(__name__)
 
 # Each takes the id of the object that changed, and asks Stripe what it is now.
 _LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
@@ -49,9 +53,18 @@ def receive(event: Event) -> None:
 
 
 def process(event_id: UUID, gateway: PaymentGateway) -> None:
-    """Look up what an event is about and bring our rows up to date. Twice changes nothing."""
+    """Look up what an event is about and bring our rows up to date. Twice changes nothing.
+
+    News of something that Stripe does not know under our key (another account's, or the other
+    mode's) is noted and done with: asking again would not make it ours.
+    """
     with transaction() as session:
         event = session.get_one(WebhookEvent, event_id)
-    _LISTENERS[event.type](event.object_id, gateway)
+    try:
+        _LISTENERS[event.type](event.object_id, gateway)
+    except GatewayRefused as refusal:
+        if refusal.reason != "resource_missing":
+            raise
+        log.warning("news of what is not ours", extra={"code": event.stripe_event_id})
     with transaction() as session:
         locked(session, WebhookEvent, event_id).processed_at = utc_now()

@@ -110,3 +110,16 @@ def test_an_event_given_up_counts_as_failed(app, noon):
         session.query(OutboxMessage).update({"needs_review_at": noon})
 
     assert state.state()["webhook_events"] == {"received": 1, "unprocessed": 1, "failed": 1}
+
+
+@pytest.mark.parametrize("type_", ["refund.updated", "checkout.session.completed"])
+def test_news_of_what_stripe_does_not_know_under_our_key_is_done_with(
+    seeded, noon, gateway, work, type_
+):
+    """The other mode's, or another account's: asking again would never make it ours."""
+    received(type_, "xx_unheard_of")
+
+    assert work() == [Topic.WEBHOOK_RECEIVED]
+
+    [message] = all_of(OutboxMessage)
+    assert message.done_at == noon
