@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -36,7 +36,8 @@ def open_(
         )
         .on_conflict_do_nothing(
             index_elements=[Case.type, Case.subject_id],
-            index_where=Case.status == CaseStatus.OPEN,
+            # In words: as a parameter of a prepared statement it fits no partial index.
+            index_where=text("status = 'open'"),
         )
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Exists, Select, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -57,7 +58,38 @@ def prove_member(session: Session, membership: Membership) -> UUID | None:
 
 def block(session: Session, payment_id: UUID) -> None:
     """A dispute stands in the way of the money: finance decides."""
-    _move(session, payment_id, {PromiseStatus.EARNED: PromiseStatus.BLOCKED})
+    blocked = PromiseStatus.BLOCKED
+    _move(session, payment_id, {PromiseStatus.EARNED: blocked, PromiseStatus.BROKEN: blocked})
+
+
+def try_again(session: Session, payment_id: UUID) -> None:
+    """What stood in the way is gone: the money is owed and will be sent."""
+    earned = PromiseStatus.EARNED
+    _move(session, payment_id, {PromiseStatus.BLOCKED: earned, PromiseStatus.BROKEN: earned})
+
+
+def waive(session: Session, payment_id: UUID) -> None:
+    """The patient gave up what was earned."""
+    earned = (PromiseStatus.EARNED, PromiseStatus.BLOCKED, PromiseStatus.BROKEN)
+    _move(session, payment_id, dict.fromkeys(earned, PromiseStatus.WAIVED))
+
+
+def all_is_back(session: Session, payment_id: UUID) -> None:
+    """The whole payment went back without being owed: there is nothing left to promise."""
+    unearned = (PromiseStatus.OPEN, PromiseStatus.LAPSED)
+    _move(session, payment_id, dict.fromkeys(unearned, PromiseStatus.VOID))
+
+
+def bank_took_it(session: Session, payment_id: UUID) -> None:
+    """A dispute was lost: the patient has the money from the bank, so nothing is owed."""
+    unpaid = (
+        PromiseStatus.OPEN,
+        PromiseStatus.EARNED,
+        PromiseStatus.BLOCKED,
+        PromiseStatus.BROKEN,
+        PromiseStatus.LAPSED,
+    )
+    _move(session, payment_id, dict.fromkeys(unpaid, PromiseStatus.VOID))
 
 
 def money_returned(session: Session, payment_id: UUID) -> None:
@@ -90,13 +122,22 @@ def sweep() -> int:
     """Let promises lapse whose visit was not closed on its day; return how many were looked at."""
     with transaction() as session:
         zone = session.scalars(select(Practice)).one().zone
-        today, _ = day_bounds(local_day(utc_now(), zone), zone)
-        rows = session.execute(_left_open(today)).all()
+        rows = session.execute(_left_open(ended_before(utc_now(), zone))).all()
     for booking_id, patient_id in rows:
         with transaction() as session:
             locked(session, Patient, patient_id)
             lapse(session, booking_id)
     return len(rows)
+
+
+def ended_before(now: datetime, zone: ZoneInfo) -> datetime:
+    """Return the last local midnight: a visit that began before it has ended, closed or not.
+
+    So a visit is open until the midnight after its own local day, which is 23 or 25 hours long on
+    the days the clocks change.
+    """
+    midnight, _ = day_bounds(local_day(now, zone), zone)
+    return midnight
 
 
 def _left_open(before: datetime) -> Select[UUID, UUID]:
@@ -113,6 +154,8 @@ def _left_open(before: datetime) -> Select[UUID, UUID]:
 
 
 def _of_booking(session: Session, booking_id: UUID) -> Promise | None:
+    # News of money locks the payment first, and then its promise: nobody may go the other way.
+    session.execute(select(Payment.id).where(Payment.booking_id == booking_id).with_for_update())
     return session.scalar(_locked_promise().where(Promise.booking_id == booking_id))
 
 

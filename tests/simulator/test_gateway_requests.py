@@ -15,6 +15,7 @@ from booking_service.simulator.contract import contract_of
 from booking_service.simulator.errors import StripeError
 from booking_service.simulator.operations import HANDLERS
 from booking_service.simulator.sdk import calls
+from tests.faults.facts import dispute
 
 SENDS_NOTHING = {"read_event"}
 
@@ -56,6 +57,8 @@ def drive(gateway, stripe) -> set[str]:
         SubscriptionOrder(member, price, card.customer_id, card.payment_method_id, "membership:1")
     )
     spy.find_subscription(card.customer_id, member)
+    month = stripe.listed("payment_intents")[0]["id"]
+    spy.find_dispute(dispute(stripe, month))
     for everything in (spy.all_payments, spy.all_refunds, spy.all_subscriptions):
         list(everything())
     return spy.called
