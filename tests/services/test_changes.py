@@ -167,10 +167,10 @@ def test_the_promise_moves_with_the_visit_and_nothing_is_paid_again(visit, noon,
 
 
 def test_the_patient_moves_a_visit_twice_and_then_calls(visit):
-    for nth in (40, 50):
+    for nth in (500, 560):
         slot = free_slot(nth)
         bookings.reschedule(visit.booking_id, slot.practitioner_id, slot.starts_at, PATIENT)
-    slot = free_slot(60)
+    slot = free_slot(620)
 
     with pytest.raises(NotAllowed, match=r"moved twice already\. Please call us") as refused:
         bookings.reschedule(visit.booking_id, slot.practitioner_id, slot.starts_at, PATIENT)

@@ -110,11 +110,11 @@ def test_a_walk_in_is_converted_with_a_recorded_payment_only(noon):
 
 
 def test_a_time_somebody_has_is_not_given_away_at_the_desk(noon):
-    slot = availability.Slot(a_doctor(), "", noon + timedelta(minutes=30), noon)
+    [slot] = availability.soonest(1, a_doctor())
     hold(slot)
 
     with pytest.raises(SlotTaken, match="give the money back"):
-        walk_in(noon)
+        walk_in(slot.starts_at)
 
     assert (all_of(Payment), all_of(Promise)) == ([], [])
 
