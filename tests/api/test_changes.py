@@ -75,7 +75,7 @@ def test_a_hold_is_let_go(anybody, seeded, noon, stripe):
 
 
 def test_paid_while_cancelling_goes_back(anybody, seeded, noon, stripe):
-    payment = factories.at_stripe(free_slot(5))
+    payment = factories.at_stripe(free_slot(400))
     stripe.pay(payment.stripe_checkout_session_id)
 
     body = anybody.post(call(payment.booking_id, "cancel")).get_json()

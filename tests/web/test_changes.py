@@ -121,7 +121,7 @@ def test_a_time_that_went_meanwhile_shows_the_others(phone, visit):
     assert (answer.status_code, "Choose one of the times" in answer.text) == (422, True)
 
 
-def test_more_days_are_one_tap_away(phone, visit, lost):
+def test_more_days_are_one_tap_away(phone, visit):
     today = phone.open(link(visit) + "/move").times()
     week = phone.open(link(visit) + "/move?from=2999-01-01").html
 
