@@ -14,9 +14,32 @@ class StripeAccount:
     def reset(self) -> None:
         self._post("/_sim/reset")
 
-    def pay(self, session_id: str, card: str = "4242424242424242") -> requests.Response:
+    def page(self, cents: int = 3900, **metadata: str) -> str:
+        """Open a payment page as any application of the account may; return its id."""
+        form = {
+            "mode": "payment",
+            "success_url": "https://shop.example",
+            "line_items[0][quantity]": "1",
+            "line_items[0][price_data][currency]": "usd",
+            "line_items[0][price_data][unit_amount]": str(cents),
+            "line_items[0][price_data][product_data][name]": "A mug",
+            **{f"metadata[{name}]": value for name, value in metadata.items()},
+        }
+        answer = requests.post(f"{self.url}/v1/checkout/sessions", form, headers=_KEY)
+        return str(answer.json()["id"])
+
+    def refund(self, payment_intent: str, cents: int | None = None) -> str:
+        """Refund by hand, as in Stripe's dashboard; return the refund's id."""
+        form = {"payment_intent": payment_intent} | ({"amount": str(cents)} if cents else {})
+        answer = requests.post(f"{self.url}/v1/refunds", form, headers=_KEY)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def pay(
+        self, session_id: str, card: str = "4242424242424242", email: str = "dana@example.com"
+    ) -> requests.Response:
         """Do what a patient does on the payment page."""
-        body = {"card": card, "email": "dana@example.com"}
+        body = {"card": card, "email": email}
         return requests.post(f"{self.url}/_sim/checkout/sessions/{session_id}/pay", json=body)
 
     def fault(self, kind: str, path: str, method: str = "POST", times: int = 1, **more: Any) -> str:

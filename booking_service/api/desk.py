@@ -14,7 +14,7 @@ from booking_service.api.access import acting, scope
 from booking_service.api.bookings import answer as booking_answer
 from booking_service.api.contract import reply, spec
 from booking_service.api.idempotent import idempotent
-from booking_service.api.requests import ConvertSent, DayQuery, Key
+from booking_service.api.requests import ConvertSent, DayQuery, Key, StepSent
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import FieldError, Invalid
 from booking_service.models import Actor, Role
@@ -32,6 +32,18 @@ _REFUSED: Final = {
     "HTTP_403": answers.Problem,
     "HTTP_404": answers.Problem,
 }
+_NOTE: Final = spec.validate(
+    headers=Key,
+    resp=Answers(
+        HTTP_200=answers.BookingAnswer,
+        HTTP_400=answers.Problem,
+        HTTP_409=answers.Problem,
+        HTTP_422=answers.Problem,
+        **_REFUSED,
+    ),
+    tags=_TAGS,
+    security=_SECURITY,
+)
 _STEP: Final = spec.validate(
     headers=Key,
     resp=Answers(HTTP_200=answers.BookingAnswer, HTTP_409=answers.Problem, **_REFUSED),
@@ -72,19 +84,27 @@ def get_desk_day(query: DayQuery) -> Response:
 
 
 @bp.post("/bookings/<uuid:booking_id>/arrive")
-@_STEP
+@_NOTE
 @idempotent
-def post_arrive(booking_id: UUID) -> Response:
-    """Note that the patient is here. Possible on the visit's day; pressing twice is one."""
-    return _step(bookings.arrive, booking_id)
+def post_arrive(booking_id: UUID, json: StepSent) -> Response:
+    """Note that the patient is here. Possible on the visit's day; pressing twice is one.
+
+    `at` notes an earlier time of that day; then it is kept when it was and when it was noted.
+    """
+    bookings.arrive(booking_id, acting(), json.at)
+    return reply(booking_answer(booking_id))
 
 
 @bp.post("/bookings/<uuid:booking_id>/begin-treatment")
-@_STEP
+@_NOTE
 @idempotent
-def post_begin_treatment(booking_id: UUID) -> Response:
-    """Note that care under the plan began: the second proof of the promise."""
-    return _step(bookings.begin_treatment, booking_id)
+def post_begin_treatment(booking_id: UUID, json: StepSent) -> Response:
+    """Note that care under the plan began: the second proof of the promise.
+
+    `at` notes an earlier time of that day, not before the arrival.
+    """
+    bookings.begin_treatment(booking_id, acting(), json.at)
+    return reply(booking_answer(booking_id))
 
 
 @bp.post("/bookings/<uuid:booking_id>/complete")

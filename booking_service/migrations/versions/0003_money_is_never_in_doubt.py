@@ -308,6 +308,7 @@ def upgrade() -> None:
             server_default="card",
         ),
     )
+    op.add_column("patients", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("payments", sa.Column("reference", sa.String(), nullable=True))
     op.add_column("attempts", sa.Column("stripe_id", sa.String(), nullable=True))
     op.create_index(op.f("ix_attempts_stripe_id"), "attempts", ["stripe_id"])
@@ -349,6 +350,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_attempts_stripe_id"), table_name="attempts")
     op.drop_column("attempts", "stripe_id")
     op.drop_column("payments", "reference")
+    op.drop_column("patients", "erased_at")
     op.drop_column("payments", "tender")
     op.drop_constraint(
         op.f("uq_memberships_stripe_checkout_session_id"), "memberships", type_="unique"
