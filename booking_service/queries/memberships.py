@@ -66,7 +66,12 @@ def membership(membership_id: UUID) -> MembershipView:
     Raises:
         NotFound: there is no such membership.
     """
-    row = db.session.get(Membership, membership_id, options=[joinedload(Membership.plan)])
+    # A select, not a get: whoever asked before may have left the row in the session, plan unread.
+    row = db.session.scalar(
+        select(Membership)
+        .where(Membership.id == membership_id)
+        .options(joinedload(Membership.plan))
+    )
     if row is None:
         raise NotFound("There is no such membership.")
     payment = db.session.scalar(select(Payment).where(Payment.booking_id == row.booking_id))

@@ -92,18 +92,23 @@ def confirm_of(membership_id: UUID, gateway: PaymentGateway) -> None:
         confirm(session_id, gateway)
 
 
-def write_down(found: Checkout, gateway: PaymentGateway) -> None:
-    """Make the patient a member if the page was paid; until then nothing changes."""
+def write_down(found: Checkout, gateway: PaymentGateway) -> bool:
+    """Make the patient a member if the page was paid, and return whether it may still be.
+
+    A page may be complete while its payment is not: what was begun there is over only when Stripe
+    says so.
+    """
     if found.membership_id is None or found.subscription_id is None:
-        return
+        return found.status is CheckoutStatus.OPEN
     with transaction() as session:
         if session.get(Membership, found.membership_id) is None:
             log.error("page of an unknown membership", extra={"code": found.id})
-            return
+            return False
     made = gateway.find_subscription(found.subscription_id)
     if made.has_settled:
         with transaction() as session:
             first_payments.activate(session, found.membership_id, made)
+    return not made.is_over
 
 
 def undo(membership_id: UUID, actor: Actor, gateway: PaymentGateway) -> None:
@@ -172,8 +177,7 @@ def _settle(membership_id: UUID, page: str | None, due: datetime, gateway: Payme
         with transaction() as session:
             is_due = session.get_one(Membership, membership_id).decided_at <= due
         found = gateway.expire_checkout(page) if is_due else gateway.find_checkout(page)
-        write_down(found, gateway)
-        if found.status is CheckoutStatus.OPEN:
+        if write_down(found, gateway):
             return
     with transaction() as session:
         membership = memberships.with_patient(session, membership_id)

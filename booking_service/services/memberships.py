@@ -178,7 +178,7 @@ def _refuse_unless_in_window(session: Session, booking: Booking, now: datetime) 
         raise NotAllowed(f"This visit is {standing}; no membership can be started from it.")
     zone = session.scalars(select(Practice)).one().zone
     if local_day(booking.starts_at, zone) != local_day(now, zone):
-        raise WindowClosed("The day of this visit is over. Finance can grant the refund.")
+        raise WindowClosed("The day of this visit is over. Finance can grant goodwill.")
     promise = session.scalar(select(Promise).where(Promise.booking_id == booking.id))
     if promise is None or promise.status is not PromiseStatus.OPEN:
         raise NotAllowed("The first-visit payment already went back, or can't go back.")
