@@ -29,6 +29,8 @@ def checkout(session: stripe.checkout.Session) -> Checkout:
         has_failed=session.status == "complete"
         and session.payment_status == "unpaid"
         and getattr(intent, "status", None) in _NEVER,
+        membership_id=uuid_of(ours(session).get("membership_id")),
+        subscription_id=id_of(session.subscription),
     )
 
 

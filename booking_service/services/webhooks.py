@@ -13,18 +13,39 @@ from booking_service.db import locked, transaction
 from booking_service.errors import BookingServiceError, GatewayRefused
 from booking_service.gateways.payments import Event, PaymentGateway
 from booking_service.models import Topic, WebhookEvent
-from booking_service.services import checkout, disputes, outbox, refunds
+from booking_service.services import (
+    checkout,
+    disputes,
+    membership_news,
+    membership_pages,
+    outbox,
+    refunds,
+)
 
 log: Final = logging.getLogger(__name__)
 
 _STRIPE_TRIES_FOR: Final = timedelta(days=3)
 
+
+def _page_changed(session_id: str, gateway: PaymentGateway) -> None:
+    """Hand a payment page over by what is paid on it: a first visit, or a membership."""
+    found = gateway.find_checkout(session_id)
+    if found.membership_id is None:
+        checkout.bring_up_to_date(found, gateway)
+    else:
+        membership_pages.write_down(found, gateway)
+
+
 # Each takes the id of the object that changed, and asks Stripe what it is now.
 _LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
-    "checkout.session.completed": checkout.confirm,
-    "checkout.session.async_payment_succeeded": checkout.confirm,
-    "checkout.session.async_payment_failed": checkout.confirm,
-    "checkout.session.expired": checkout.confirm,
+    "checkout.session.completed": _page_changed,
+    "checkout.session.async_payment_succeeded": _page_changed,
+    "checkout.session.async_payment_failed": _page_changed,
+    "checkout.session.expired": _page_changed,
+    "customer.subscription.updated": membership_news.subscription_changed,
+    "customer.subscription.deleted": membership_news.subscription_changed,
+    "invoice.paid": membership_news.invoice_changed,
+    "invoice.payment_failed": membership_news.invoice_changed,
     "refund.created": refunds.apply_news,
     "refund.updated": refunds.apply_news,
     "refund.failed": refunds.apply_news,
