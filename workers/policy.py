@@ -11,6 +11,7 @@ QUEUES: Final = {
     "notifications": "mail",
     "holds": "periodic",
     "promises": "periodic",
+    "reconciliation": "periodic",
 }
 
 
@@ -70,6 +71,11 @@ def policy(settings: Settings) -> dict[str, Any]:
                 "task": "promises.sweep",
                 "schedule": settings.reminder_sweep.total_seconds(),
                 "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "compare the books": {
+                "task": "reconciliation.run",
+                "schedule": settings.reconcile_interval.total_seconds(),
+                "options": _each(settings.reconcile_interval.total_seconds()),
             },
         },
     }

@@ -1,6 +1,6 @@
 """What this service needs from a payment processor, in its own words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -113,15 +113,6 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the processor has under one of our ids, for comparing books."""
-
-    stripe_id: str
-    our_id: UUID | None
-    amount_cents: int
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """A verified webhook: news that an object changed, not the state it changed to."""
 
@@ -180,18 +171,6 @@ class PaymentGateway(Protocol):
 
     def find_subscription(self, customer_id: str, membership_id: UUID) -> Subscription | None:
         """Return the membership a customer has with us, if it was ever made."""
-        ...
-
-    def all_payments(self) -> Iterator[Receipt]:
-        """Return every first visit that was ever paid for, newest first."""
-        ...
-
-    def all_refunds(self) -> Iterator[RefundOutcome]:
-        """Return every refund of the account, newest first."""
-        ...
-
-    def all_subscriptions(self) -> Iterator[Receipt]:
-        """Return every membership that was ever started, newest first, without amounts."""
         ...
 
     def read_event(self, body: bytes, signature: str) -> Event:

@@ -8,12 +8,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
-from booking_service.gateways.payments import Event, PaymentGateway
+from booking_service.gateways.books import BooksGateway
+from booking_service.gateways.payments import Event
 from booking_service.models import Topic, WebhookEvent
-from booking_service.services import checkout, outbox, refunds
+from booking_service.services import checkout, outbox, payouts, refunds
 
 # Each takes the id of the object that changed, and asks Stripe what it is now.
-_LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
+_LISTENERS: Final[Mapping[str, Callable[[str, BooksGateway], None]]] = {
     "checkout.session.completed": checkout.confirm,
     "checkout.session.async_payment_succeeded": checkout.confirm,
     "checkout.session.async_payment_failed": checkout.confirm,
@@ -21,6 +22,12 @@ _LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
     "refund.created": refunds.apply_news,
     "refund.updated": refunds.apply_news,
     "refund.failed": refunds.apply_news,
+    "payout.created": payouts.apply_news,
+    "payout.updated": payouts.apply_news,
+    "payout.paid": payouts.apply_news,
+    "payout.failed": payouts.apply_news,
+    "payout.canceled": payouts.apply_news,
+    "payout.reconciliation_completed": payouts.apply_news,
 }
 
 
@@ -48,7 +55,7 @@ def receive(event: Event) -> None:
             outbox.post(session, Topic.WEBHOOK_RECEIVED, event_id)
 
 
-def process(event_id: UUID, gateway: PaymentGateway) -> None:
+def process(event_id: UUID, gateway: BooksGateway) -> None:
     """Look up what an event is about and bring our rows up to date. Twice changes nothing."""
     with transaction() as session:
         event = session.get_one(WebhookEvent, event_id)
