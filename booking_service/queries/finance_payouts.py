@@ -9,13 +9,13 @@ from sqlalchemy import select, text
 
 from booking_service.clock import utc_now
 from booking_service.db import db
+from booking_service.errors import NotFound
 from booking_service.models import (
     Case,
     CaseStatus,
     CaseType,
     Discrepancy,
     DiscrepancyKind,
-    Payout,
     ReconciliationRun,
 )
 
@@ -114,6 +114,28 @@ WHERE m.type NOT LIKE 'payout%'
 """
 
 
+# The sum of each sort of line beside each payout.
+_PAYOUTS = f"""
+SELECT p.id, p.stripe_payout_id, p.arrives_at, p.status, p.is_automatic, p.amount_cents,
+    made_of.payments, made_of.refunds, made_of.fees, made_of.other, made_of.lines, made_of.apart
+FROM payouts p CROSS JOIN LATERAL (
+    SELECT coalesce(sum(amount_cents) FILTER (WHERE type IN ('charge', 'payment')), 0) AS payments,
+        coalesce(sum(amount_cents) FILTER (WHERE type LIKE '%refund%'), 0) AS refunds,
+        coalesce(-sum(fee_cents), 0) AS fees,
+        coalesce(sum(amount_cents) FILTER (
+            WHERE type NOT IN ('charge', 'payment') AND type NOT LIKE '%refund%'), 0) AS other,
+        count(*) AS lines, count(*) FILTER (WHERE NOT is_matched) AS apart
+    FROM ({_LINES}) line WHERE line.stripe_payout_id = p.stripe_payout_id
+) made_of
+ORDER BY p.created_at DESC, p.id
+"""  # noqa: S608  # constants only
+_PARTS = text(
+    "SELECT moved_at, type, stripe_id, amount_cents, fee_cents, net_cents, entry_id, is_matched"
+    f" FROM ({_LINES}) line WHERE stripe_payout_id = :payout"  # constants only
+    " ORDER BY is_matched, moved_at, stripe_id"
+)
+
+
 def comparison(run_id: UUID) -> Comparison:
     """Return a comparison with the lines that were left."""
     run = db.session.get_one(ReconciliationRun, run_id, populate_existing=True)
@@ -167,35 +189,28 @@ def doubts() -> list[tuple[UUID, str]]:
     return [(row.subject_id, row.detail) for row in rows]
 
 
-def payouts(before: datetime | None = None, limit: int = 50) -> list[PayoutRow]:
-    """Return payouts, the newest first, those made before `before`."""
-    page = text(  # constants only
-        "SELECT p.id, p.stripe_payout_id, p.arrives_at, p.status, p.is_automatic, p.amount_cents,"  # noqa: S608
-        " coalesce(sum(line.amount_cents) FILTER (WHERE line.type IN ('charge', 'payment')), 0),"
-        " coalesce(sum(line.amount_cents) FILTER (WHERE line.type LIKE '%refund%'), 0),"
-        " coalesce(-sum(line.fee_cents), 0),"
-        " coalesce(sum(line.amount_cents) FILTER (WHERE line.type NOT IN ('charge', 'payment')"
-        " AND line.type NOT LIKE '%refund%'), 0),"
-        " count(line.stripe_id), count(*) FILTER (WHERE NOT line.is_matched)"
-        " FROM (SELECT * FROM payouts WHERE created_at < coalesce(:before, 'infinity')"
-        " ORDER BY created_at DESC, id LIMIT :limit) p"
-        f" LEFT JOIN ({_LINES}) line ON line.stripe_payout_id = p.stripe_payout_id"
-        " GROUP BY p.id, p.stripe_payout_id, p.arrives_at, p.status, p.is_automatic,"
-        " p.amount_cents, p.created_at ORDER BY p.created_at DESC, p.id"
-    )
-    rows = db.session.execute(page, {"before": before, "limit": limit})
+def payouts(limit: int) -> list[PayoutRow]:
+    """Return the newest payouts, the newest first."""
+    rows = db.session.execute(text(f"{_PAYOUTS} LIMIT :limit"), {"limit": limit})
     return [PayoutRow(*row) for row in rows]
+
+
+def payout(payout_id: UUID) -> PayoutRow:
+    """Return one payout.
+
+    Raises:
+        NotFound: there is no such payout.
+    """
+    one = text(f"SELECT * FROM ({_PAYOUTS}) page WHERE id = :id")  # noqa: S608  # constants only
+    row = db.session.execute(one, {"id": payout_id}).one_or_none()
+    if row is None:
+        raise NotFound("There is no such payout.")
+    return PayoutRow(*row)
 
 
 def payout_lines(payout_id: UUID) -> Iterator[PayoutLine]:
     """Return what an automatic payout is made of, what does not match first."""
-    lines = text(  # constants only
-        f"SELECT moved_at, type, stripe_id, amount_cents, fee_cents, net_cents, entry_id,"  # noqa: S608
-        f" is_matched FROM ({_LINES} AND m.stripe_payout_id = :payout) line"
-        " ORDER BY is_matched, moved_at, stripe_id"
-    )
-    stripe_id = db.session.get_one(Payout, payout_id).stripe_payout_id
-    for row in db.session.execute(lines, {"payout": stripe_id}):
+    for row in db.session.execute(_PARTS, {"payout": payout(payout_id).stripe_id}):
         yield PayoutLine(*row)
 
 

@@ -39,8 +39,8 @@ WITH charged AS (
     FROM payments WHERE status = 'paid' AND tender = 'card'
 )
 """
-_PAYMENTS: Final = text(  # constants only
-    _CHARGED + "SELECT coalesce(paid.id, charged.our_id), stripe_id, paid.cents, charged.cents"  # noqa: S608
+_PAYMENTS: Final = text(
+    _CHARGED + "SELECT coalesce(paid.id, charged.our_id), stripe_id, paid.cents, charged.cents"  # noqa: S608  # constants only
     " FROM paid FULL JOIN charged USING (stripe_id)"
     " WHERE paid.cents IS DISTINCT FROM charged.cents"
     " AND (paid.id IS NOT NULL OR charged.our_id IS NOT NULL AND NOT for_membership)"

@@ -51,11 +51,11 @@ WITH theirs AS (
 )
 """
 _SUMS: Final = text(
-    _BOTH + "SELECT count(*) FILTER (WHERE agrees AND NOT of_another),"  # noqa: S608
+    _BOTH + "SELECT count(*) FILTER (WHERE agrees AND NOT of_another),"  # noqa: S608  # constants only
     " coalesce(sum(stripe_cents) FILTER (WHERE of_another), 0) FROM both_sides"
 )
 _LINES: Final = text(
-    _BOTH + "SELECT subject, id, our_cents, stripe_cents FROM both_sides"  # noqa: S608
+    _BOTH + "SELECT subject, id, our_cents, stripe_cents FROM both_sides"  # noqa: S608  # constants only
     " WHERE NOT agrees AND NOT of_another ORDER BY id"
 )
 

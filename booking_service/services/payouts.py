@@ -1,6 +1,8 @@
 """Payouts: what Stripe paid to the practice's bank, and what each is made of."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Final
 
 from sqlalchemy import exists, select, update
@@ -8,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from booking_service.db import transaction
+from booking_service.errors import GatewayRefused
 from booking_service.gateways.books import BooksGateway, PayoutNews
 from booking_service.models import Account, EntryKind, Payout, StripeMovement
 from booking_service.services import ledger
@@ -28,15 +31,16 @@ def write_down(session: Session, news: PayoutNews) -> None:
 
     Stripe's balance moves when a payout is made, days before the bank has it.
     """
+    cents, id_ = news.amount_cents, news.stripe_id
     facts = {
         "status": news.status,
-        "amount_cents": news.amount_cents,
+        "amount_cents": cents,
         "arrives_at": news.arrives_at,
     }
     kept = (
         insert(Payout)
         .values(
-            stripe_payout_id=id_,  # noqa: F821
+            stripe_payout_id=id_,
             is_automatic=news.is_automatic,
             created_at=news.created_at,
             **facts,
@@ -45,11 +49,11 @@ def write_down(session: Session, news: PayoutNews) -> None:
         .returning(Payout.id)
     )
     payout_id = session.scalars(kept).one()
-    out = Movement(EntryKind.PAYOUT, payout_id, id_, stripe_id=id_)  # noqa: F821
-    ledger.write(session, out, {Account.BANK: cents, Account.STRIPE_BALANCE: -cents})  # noqa: F821
+    out = Movement(EntryKind.PAYOUT, payout_id, id_, stripe_id=id_)
+    ledger.write(session, out, {Account.BANK: cents, Account.STRIPE_BALANCE: -cents})
     if news.came_back:
-        back = Movement(EntryKind.PAYOUT_FAILED, payout_id, id_, stripe_id=id_)  # noqa: F821
-        ledger.write(session, back, {Account.BANK: -cents, Account.STRIPE_BALANCE: cents})  # noqa: F821
+        back = Movement(EntryKind.PAYOUT_FAILED, payout_id, id_, stripe_id=id_)
+        ledger.write(session, back, {Account.BANK: -cents, Account.STRIPE_BALANCE: cents})
 
 
 def link_movements(gateway: BooksGateway) -> None:
@@ -63,15 +67,15 @@ def link_movements(gateway: BooksGateway) -> None:
             select(Payout.stripe_payout_id).where(Payout.is_automatic, ~linked)
         ).all()
     for stripe_id in unlinked:
-        parts = gateway.movements_of(stripe_id)
-        while batch := _some(parts):
-            with transaction() as session:
-                session.execute(
-                    update(StripeMovement)
-                    .where(StripeMovement.stripe_transaction_id.in_(batch))
-                    .values(stripe_payout_id=stripe_id)
-                )
+        with suppress(GatewayRefused):  # one that Stripe does not have is named by comparing
+            _link(stripe_id, gateway.movements_of(stripe_id))
 
 
-def _some(ids: Iterator[str]) -> list[str]:
-    return [id_ for id_, _ in zip(ids, range(_BATCH), strict=False)]
+def _link(stripe_payout_id: str, parts: Iterator[str]) -> None:
+    while batch := list(islice(parts, _BATCH)):
+        with transaction() as session:
+            session.execute(
+                update(StripeMovement)
+                .where(StripeMovement.stripe_transaction_id.in_(batch))
+                .values(stripe_payout_id=stripe_payout_id)
+            )

@@ -132,7 +132,7 @@ def test_payouts_become_rows_and_entries_and_know_what_they_are_made_of(visit, c
 
     found = compare()
 
-    [row] = finance_payouts.payouts()
+    [row] = finance_payouts.payouts(9)
     assert (row.amount_cents, row.payments_cents, row.fees_cents) == (3757, 3900, -143)
     assert (row.lines_cents, row.lines, row.apart) == (3757, 1, 0)
     [line] = finance_payouts.payout_lines(row.id)
@@ -299,9 +299,10 @@ def test_a_run_that_dies_leaves_nothing_half_done(visit, compare, gateway, strip
     assert compare().residue_cents == 700
 
 
-def test_only_what_is_new_is_read_again(visit, compare, stripe, noon):
+def test_only_what_is_new_is_read_again(visit, compare, stripe, noon, travel):
     compare()
-    stripe.advance(DAY)
+    stripe.advance(2 * 3600)
+    travel(noon + timedelta(hours=2))
     visit_of("Dana Whitfield", stripe, 7)
     before = len(stripe.log())
 
@@ -313,11 +314,11 @@ def test_only_what_is_new_is_read_again(visit, compare, stripe, noon):
     assert len(all_of(StripeMovement)) == 2
 
 
-def test_a_comparison_that_was_asked_for_is_made_once(visit, gateway, celery, work):
+def test_a_comparison_that_was_asked_for_is_made_once(visit, gateway, mail, work):
     run_id = reconciliation.ask(PRIYA)
     assert finance_payouts.under_way_since() is not None
 
-    assert work() == ["reconciliation.asked"]
+    assert "reconciliation.asked" in work()
     reconciliation.run_asked(run_id, gateway)
 
     [run] = all_of(ReconciliationRun)
