@@ -77,6 +77,11 @@ def policy(settings: Settings) -> dict[str, Any]:
                 "schedule": settings.reconcile_interval.total_seconds(),
                 "options": _each(settings.reconcile_interval.total_seconds()),
             },
+            "end memberships nobody paid for": {
+                "task": "memberships.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
         },
     }
 

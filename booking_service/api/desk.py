@@ -19,7 +19,7 @@ from booking_service.clock import local_day, utc_now
 from booking_service.errors import FieldError, Invalid
 from booking_service.models import Actor, Role
 from booking_service.queries import availability, front_desk
-from booking_service.services import bookings, memberships
+from booking_service.services import bookings, membership_pages, memberships
 from booking_service.services.memberships import Tendered
 
 bp = Blueprint("api_desk", __name__, url_prefix="/api/v1")
@@ -112,6 +112,7 @@ def post_no_show(booking_id: UUID) -> Response:
         HTTP_400=answers.Problem,
         HTTP_409=answers.Problem,
         HTTP_422=answers.Problem,
+        HTTP_503=answers.Problem,
         **_REFUSED,
     ),
     tags=_TAGS,
@@ -122,7 +123,9 @@ def post_convert(booking_id: UUID, json: ConvertSent) -> Response:
     """Make the patient a member. The second call answers 200 and the same membership.
 
     Nothing is sent to Stripe before `undo_until`; then the first payment is taken, the membership
-    becomes active, and the first visit's refund is sent.
+    becomes active, and the first visit's refund is sent. With `checkout_link` a payment page is
+    made at once, and `checkout_url` is its address: give it to the patient. When Stripe does not
+    answer (503), send the same again: it is the same membership, and its page.
     """
     tendered = Tendered(json.payment.method, json.payment.reference)
     undo = current_app.extensions["settings"].undo
@@ -132,6 +135,8 @@ def post_convert(booking_id: UUID, json: ConvertSent) -> Response:
         )
     except Invalid as invalid:
         raise Invalid(*map(_in_payment, invalid.errors)) from invalid
+    known = current_app.extensions
+    membership_pages.open_(membership_id, known["gateway"], known["links"])
     return reply(_membership(membership_id), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
@@ -147,14 +152,19 @@ def get_membership(membership_id: UUID) -> Response:
 @bp.post("/memberships/<uuid:membership_id>/undo")
 @spec.validate(
     headers=Key,
-    resp=Answers(HTTP_200=answers.MembershipAnswer, HTTP_409=answers.Problem, **_REFUSED),
+    resp=Answers(
+        HTTP_200=answers.MembershipAnswer,
+        HTTP_409=answers.Problem,
+        HTTP_503=answers.Problem,
+        **_REFUSED,
+    ),
     tags=_TAGS,
     security=_SECURITY,
 )
 @idempotent
 def post_undo(membership_id: UUID) -> Response:
     """Take a membership back before anything was sent to Stripe; afterwards `too_late`."""
-    memberships.undo(membership_id, acting())
+    membership_pages.undo(membership_id, acting(), current_app.extensions["gateway"])
     return reply(_membership(membership_id))
 
 
@@ -184,6 +194,7 @@ def _membership(membership_id: UUID) -> answers.MembershipAnswer:
             ),
         ),
         refund=answers.MembershipRefund.model_validate(view.refund) if view.refund else None,
+        checkout_url=view.checkout_url,
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from booking_service.gateways.memberships import MembershipPageOrder, Subscription
 from booking_service.models import RefundStatus
 
 
@@ -57,12 +58,14 @@ class CardPayment:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The present state of a payment page. `booking_id` is None for another application's."""
+    """The present state of a payment page. Without an id of ours it is another application's."""
 
     id: str
     status: CheckoutStatus
     booking_id: UUID | None
     payment: CardPayment | None  # once it is paid
+    membership_id: UUID | None = None
+    subscription_id: str | None = None  # of a membership's page, once it is complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +102,6 @@ class SubscriptionOrder:
     customer_id: str
     payment_method_id: str
     idempotency_key: str
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A membership at the processor, with what its first payment brought and cost."""
-
-    id: str
-    membership_id: UUID | None
-    is_active: bool
-    paid_cents: int
-    fee_cents: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +161,20 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    def find_subscription(self, customer_id: str, membership_id: UUID) -> Subscription | None:
-        """Return the membership a customer has with us, if it was ever made."""
+    def open_membership_page(self, order: MembershipPageOrder) -> CheckoutPage:
+        """Create the page on which a patient starts a membership and pays the first month."""
+        ...
+
+    def find_subscription(self, subscription_id: str) -> Subscription:
+        """Return a membership as it is now, whatever order its webhooks arrived in."""
+        ...
+
+    def subscriptions_of(self, customer_id: str, membership_id: UUID) -> Sequence[Subscription]:
+        """Return what a customer has for one membership, oldest first; more than one is wrong."""
+        ...
+
+    def subscription_of_invoice(self, invoice_id: str) -> str | None:
+        """Return the id of the membership an invoice bills; None when it bills none."""
         ...
 
     def read_event(self, body: bytes, signature: str) -> Event:

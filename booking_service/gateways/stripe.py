@@ -11,7 +11,9 @@ import stripe
 from booking_service.config import Settings
 from booking_service.errors import GatewayRefused
 from booking_service.gateways import stripe_events
+from booking_service.gateways import stripe_memberships as memberships
 from booking_service.gateways import stripe_reading as reading
+from booking_service.gateways.memberships import MembershipPageOrder, Subscription
 from booking_service.gateways.payments import (
     Checkout,
     CheckoutOrder,
@@ -19,7 +21,6 @@ from booking_service.gateways.payments import (
     Event,
     RefundOrder,
     RefundOutcome,
-    Subscription,
     SubscriptionOrder,
 )
 from booking_service.gateways.stripe_books import StripeBooks
@@ -131,76 +132,33 @@ class StripeGateway(StripeBooks):
     def create_price(self, plan_id: UUID, amount_cents: int, currency: str) -> str:
         """See PaymentGateway."""
         with _our_errors():
-            price = self._client.v1.prices.create(
-                {
-                    "currency": currency,
-                    "unit_amount": amount_cents,
-                    "recurring": {"interval": "month"},
-                    # A plan's own name could say something about health.
-                    "product_data": {"name": "Membership"},
-                    "metadata": {"application": reading.APPLICATION, "plan_id": str(plan_id)},
-                },
-                {"idempotency_key": f"price:{plan_id}"},
-            )
-        return price.id
+            return memberships.create_price(self._client, plan_id, amount_cents, currency)
 
     def subscribe(self, order: SubscriptionOrder) -> Subscription:
         """See PaymentGateway."""
         with _our_errors():
-            made = self._client.v1.subscriptions.create(
-                {
-                    "customer": order.customer_id,
-                    "items": [{"price": order.price_id}],
-                    "default_payment_method": order.payment_method_id,
-                    "off_session": True,
-                    # A declined card must leave nothing behind that could be paid later.
-                    "payment_behavior": "error_if_incomplete",
-                    "metadata": {
-                        "application": reading.APPLICATION,
-                        "membership_id": str(order.membership_id),
-                    },
-                },
-                {"idempotency_key": order.idempotency_key},
-            )
-        return self._with_first_payment(made)
+            return memberships.subscribe(self._client, order)
 
-    def find_subscription(self, customer_id: str, membership_id: UUID) -> Subscription | None:
+    def open_membership_page(self, order: MembershipPageOrder) -> CheckoutPage:
         """See PaymentGateway."""
         with _our_errors():
-            page = self._client.v1.subscriptions.list(
-                {"customer": customer_id, "status": "all", "limit": 100}
-            )
-            found = next(
-                (
-                    subscription
-                    for subscription in page.auto_paging_iter()
-                    if reading.ours(subscription).get("membership_id") == str(membership_id)
-                ),
-                None,
-            )
-        return None if found is None else self._with_first_payment(found)
+            return memberships.open_page(self._client, order)
+
+    def find_subscription(self, subscription_id: str) -> Subscription:
+        """See PaymentGateway."""
+        with _our_errors():
+            return memberships.find(self._client, subscription_id)
+
+    def subscriptions_of(self, customer_id: str, membership_id: UUID) -> Sequence[Subscription]:
+        """See PaymentGateway."""
+        with _our_errors():
+            return memberships.made_for(self._client, customer_id, membership_id)
+
+    def subscription_of_invoice(self, invoice_id: str) -> str | None:
+        """See PaymentGateway."""
+        with _our_errors():
+            return memberships.of_invoice(self._client, invoice_id)
 
     def read_event(self, body: bytes, signature: str) -> Event:
         """See PaymentGateway."""
         return stripe_events.read_event(body, signature, self._secrets)
-
-    def _with_first_payment(self, made: stripe.Subscription) -> Subscription:
-        """Add what the first invoice brought: the subscription itself does not say."""
-        paid = fee = 0
-        with _our_errors():
-            invoice_id = reading.id_of(made.latest_invoice)
-            payments = self._client.v1.invoice_payments.list({"invoice": invoice_id or ""})
-            for payment in payments.data:
-                intent = self._client.v1.payment_intents.retrieve(
-                    reading.id_of(payment.payment.payment_intent) or "",
-                    {"expand": ["latest_charge.balance_transaction"]},
-                )
-                paid += intent.amount_received
-                fee += reading.fee_of(intent.latest_charge) or 0
-        return Subscription(
-            id=made.id,
-            membership_id=reading.uuid_of(reading.ours(made).get("membership_id")),
-            is_active=made.status == "active",
-            paid_cents=paid,
-            fee_cents=fee or None,
-        )

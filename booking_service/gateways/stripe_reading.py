@@ -23,6 +23,8 @@ def checkout(session: stripe.checkout.Session) -> Checkout:
         status=CheckoutStatus(session.status or CheckoutStatus.OPEN),
         booking_id=uuid_of(ours(session).get("booking_id")),
         payment=payment,
+        membership_id=uuid_of(ours(session).get("membership_id")),
+        subscription_id=id_of(session.subscription),
     )
 
 

@@ -130,9 +130,10 @@ FROM payouts p CROSS JOIN LATERAL (
 ORDER BY p.created_at DESC, p.id
 """  # noqa: S608  # constants only
 _PARTS = text(
-    "SELECT moved_at, type, stripe_id, amount_cents, fee_cents, net_cents, entry_id, is_matched"
-    f" FROM ({_LINES}) line WHERE stripe_payout_id = :payout"  # constants only
-    " ORDER BY is_matched, moved_at, stripe_id"
+    f"""
+SELECT moved_at, type, stripe_id, amount_cents, fee_cents, net_cents, entry_id, is_matched
+FROM ({_LINES}) line WHERE stripe_payout_id = :payout ORDER BY is_matched, moved_at, stripe_id
+"""  # noqa: S608  # constants only
 )
 
 

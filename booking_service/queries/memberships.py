@@ -54,6 +54,7 @@ class MembershipView:
     decided_at: datetime
     decided_by: str
     undo_until: datetime
+    checkout_url: str | None  # where the patient pays, when it is on a page of their own
     active_at: datetime | None
     refund: RefundView | None
     mailed_at: datetime | None  # when the welcome left
@@ -123,6 +124,7 @@ def membership_view(row: Membership, refund: RefundView | None) -> MembershipVie
         decided_at=row.decided_at,
         decided_by=row.decided_by,
         undo_until=row.undo_until,
+        checkout_url=row.checkout_url,
         active_at=row.active_at,
         refund=refund if is_its_refund else None,
         mailed_at=mailed_at,

@@ -14,10 +14,11 @@ from booking_service.models import (
     Account,
     DiscrepancyKind,
     EntryKind,
+    Membership,
     Payment,
     StripeMovement,
 )
-from booking_service.services import checkout, ledger, payouts, refunds
+from booking_service.services import checkout, ledger, membership_news, payouts, refunds
 from booking_service.services.ledger import Movement
 from booking_service.services.matching import Difference
 
@@ -59,8 +60,11 @@ def _repair(line: Difference, stripe_id: str, gateway: BooksGateway) -> None:
             payouts.apply_news(stripe_id, gateway)
         case "txn":
             _book_stripes_own(stripe_id)
+        case "sub":
+            membership_news.subscription_changed(stripe_id, gateway)
         case "pi":
             _confirm(line, stripe_id, gateway)
+            _follow_membership(stripe_id, gateway)
 
 
 def _confirm(line: Difference, stripe_id: str, gateway: BooksGateway) -> None:
@@ -72,6 +76,18 @@ def _confirm(line: Difference, stripe_id: str, gateway: BooksGateway) -> None:
         page = session.scalar(select(Payment.stripe_checkout_session_id).where(known))
     if page is not None:
         checkout.confirm(page, gateway)
+
+
+def _follow_membership(stripe_id: str, gateway: BooksGateway) -> None:
+    """Look up the membership whose month was paid."""
+    with transaction() as session:
+        subscription_id = session.scalar(
+            select(Membership.stripe_subscription_id)
+            .join(StripeMovement, StripeMovement.membership_id == Membership.id)
+            .where(StripeMovement.payment_at_stripe == stripe_id)
+        )
+    if subscription_id is not None:
+        membership_news.subscription_changed(subscription_id, gateway)
 
 
 def _book_stripes_own(stripe_id: str) -> None:

@@ -11,14 +11,35 @@ from booking_service.db import locked, transaction
 from booking_service.gateways.books import BooksGateway
 from booking_service.gateways.payments import Event
 from booking_service.models import Topic, WebhookEvent
-from booking_service.services import checkout, outbox, payouts, refunds
+from booking_service.services import (
+    checkout,
+    membership_news,
+    membership_pages,
+    outbox,
+    payouts,
+    refunds,
+)
+
+
+def _page_changed(session_id: str, gateway: BooksGateway) -> None:
+    """Hand a payment page over by what is paid on it: a first visit, or a membership."""
+    found = gateway.find_checkout(session_id)
+    if found.membership_id is None:
+        checkout.confirm(session_id, gateway)
+    else:
+        membership_pages.write_down(found, gateway)
+
 
 # Each takes the id of the object that changed, and asks Stripe what it is now.
 _LISTENERS: Final[Mapping[str, Callable[[str, BooksGateway], None]]] = {
-    "checkout.session.completed": checkout.confirm,
-    "checkout.session.async_payment_succeeded": checkout.confirm,
-    "checkout.session.async_payment_failed": checkout.confirm,
-    "checkout.session.expired": checkout.confirm,
+    "checkout.session.completed": _page_changed,
+    "checkout.session.async_payment_succeeded": _page_changed,
+    "checkout.session.async_payment_failed": _page_changed,
+    "checkout.session.expired": _page_changed,
+    "customer.subscription.updated": membership_news.subscription_changed,
+    "customer.subscription.deleted": membership_news.subscription_changed,
+    "invoice.paid": membership_news.invoice_changed,
+    "invoice.payment_failed": membership_news.invoice_changed,
     "refund.created": refunds.apply_news,
     "refund.updated": refunds.apply_news,
     "refund.failed": refunds.apply_news,

@@ -226,14 +226,11 @@ def test_a_membership_takes_its_first_payment_at_once_or_leaves_nothing(gateway,
             "metadata": {"application": "first_visit", "membership_id": str(MEMBERSHIP)},
         },
     }
-    assert (made.membership_id, made.is_active, made.paid_cents, made.fee_cents) == (
-        MEMBERSHIP,
-        True,
-        14900,
-        462,
-    )
-    assert gateway.find_subscription(wanted.customer_id, MEMBERSHIP) == made
-    assert gateway.find_subscription(wanted.customer_id, uuid4()) is None
+    assert (made.membership_id, made.status, made.ended_at) == (MEMBERSHIP, "active", None)
+    assert [(paid.amount_cents, paid.fee_cents) for paid in made.payments] == [(14900, 462)]
+    assert gateway.find_subscription(made.id) == made
+    assert gateway.subscriptions_of(wanted.customer_id, MEMBERSHIP) == [made]
+    assert gateway.subscriptions_of(wanted.customer_id, uuid4()) == []
 
 
 def test_the_same_plan_gets_the_same_price(gateway):

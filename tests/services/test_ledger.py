@@ -47,9 +47,14 @@ MOVEMENTS = {
         {"refund_liability": 3900, "first_visit_revenue": -3900},
     ),
     "a member pays by card": (
-        lambda s: ledger.record_membership_payment(s, BY_CARD, 14900),
-        ("membership_payment", "sub_1"),
+        lambda s: ledger.record_membership_payment(s, BY_CARD, 14900, "pi_2"),
+        ("membership_payment", "pi_2"),
         {"stripe_balance": 14900, "membership_revenue": -14900},
+    ),
+    "Stripe keeps its fee of a month": (
+        lambda s: ledger.record_membership_fee(s, BY_CARD, 462, "pi_2"),
+        ("membership_fee", "pi_2"),
+        {"stripe_fees": 462, "stripe_balance": -462},
     ),
     "a member pays at the desk": (
         lambda s: ledger.record_membership_payment(s, AT_DESK, 14900),
