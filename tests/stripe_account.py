@@ -56,6 +56,10 @@ class StripeAccount:
         """Let the cardholder's bank ask for a payment back."""
         return self._post("/_sim/disputes", {"payment_intent": payment_intent_id, **facts})
 
+    def move_dispute(self, dispute_id: str, status: str) -> dict[str, Any]:
+        """Let the bank decide."""
+        return self._post(f"/_sim/disputes/{dispute_id}", {"status": status})
+
     def bounce(self, refund_id: str, reason: str = "expired_or_canceled_card") -> None:
         """Let the bank send a refund back."""
         self._post(f"/_sim/refunds/{refund_id}", {"status": "failed", "reason": reason})

@@ -11,7 +11,7 @@ from booking_service.models import DisputeStatus
 
 
 @dataclass(frozen=True, slots=True)
-class BalanceMovement:
+class BookedMovement:
     """One movement of the processor's balance. Amounts in cents, below zero for what left it."""
 
     id: str
@@ -62,7 +62,7 @@ class BooksGateway(PaymentGateway, Protocol):
     `since` leaves out what was created before; None leaves out nothing.
     """
 
-    def movements(self, since: datetime | None) -> Iterator[BalanceMovement]:
+    def movements(self, since: datetime | None) -> Iterator[BookedMovement]:
         """Return the movements of the balance."""
         ...
 

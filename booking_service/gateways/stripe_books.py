@@ -8,7 +8,7 @@ import stripe
 
 from booking_service.gateways import stripe_reading as reading
 from booking_service.gateways.books import (
-    BalanceMovement,
+    BookedMovement,
     DisputeReceipt,
     PayoutNews,
     Receipt,
@@ -27,7 +27,7 @@ class StripeBooks:
 
     _client: stripe.StripeClient
 
-    def movements(self, since: datetime | None) -> Iterator[BalanceMovement]:
+    def movements(self, since: datetime | None) -> Iterator[BookedMovement]:
         """See BooksGateway."""
         listed = self._client.v1.balance_transactions.list
         with our_errors():
@@ -95,13 +95,13 @@ def _of(since: datetime | None, **more: Any) -> Any:  # noqa: ANN401  # each lis
     return {"limit": _PAGE, **created, **more}
 
 
-def _movement(moved: stripe.BalanceTransaction) -> BalanceMovement:
+def _movement(moved: stripe.BalanceTransaction) -> BookedMovement:
     source: Any = moved.source
     charge = source if isinstance(source, stripe.Charge) else getattr(source, "charge", None)
     about = reading.id_of(getattr(source, "payment_intent", None)) or reading.id_of(charge)
     under = about if isinstance(source, stripe.Charge) else reading.id_of(source)
     named = reading.ours(source)
-    return BalanceMovement(
+    return BookedMovement(
         id=moved.id,
         type=moved.type,
         moved_under=under if under and moved.type != _OWN_FEES else moved.id,

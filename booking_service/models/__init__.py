@@ -4,7 +4,7 @@ from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
 from booking_service.models.cases import Case, CaseStatus, CaseType
-from booking_service.models.disputes import Dispute, DisputeStatus
+from booking_service.models.disputes import BLOCKING, Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
 from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
@@ -22,14 +22,17 @@ from booking_service.models.reconciliation import (
     ReconciliationRun,
     StripeMovement,
 )
-from booking_service.models.refunds import Refund, RefundReason, RefundStatus
+from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
 from booking_service.models.settlements import Settlement, SettlementMethod
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.webhooks import WebhookEvent
 
 __all__ = [
+    "AT_REST",
+    "BLOCKING",
     "LIVE",
+    "OWED",
     "VISITING",
     "Account",
     "Actor",

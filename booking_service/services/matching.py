@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from booking_service.db import transaction
-from booking_service.gateways.books import BalanceMovement, BooksGateway
+from booking_service.gateways.books import BookedMovement, BooksGateway
 from booking_service.models import DiscrepancyKind, ReconciliationRun, StripeMovement
 from booking_service.services import payouts
 
@@ -120,7 +120,7 @@ def match() -> Match:
     return Match(matched, int(other_cents), lines)
 
 
-def _keep(some: Iterable[BalanceMovement]) -> None:
+def _keep(some: Iterable[BookedMovement]) -> None:
     rows = []
     for movement in some:
         facts = asdict(movement)

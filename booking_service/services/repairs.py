@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from sqlalchemy import select
 
 from booking_service.db import transaction
-from booking_service.errors import GatewayUnavailable
+from booking_service.errors import GatewayBusy, GatewayUnavailable
 from booking_service.gateways.books import BooksGateway
 from booking_service.models import (
     Account,
@@ -18,7 +18,7 @@ from booking_service.models import (
     Payment,
     StripeMovement,
 )
-from booking_service.services import checkout, ledger, membership_news, payouts, refunds
+from booking_service.services import checkout, disputes, ledger, membership_news, payouts, refunds
 from booking_service.services.ledger import Movement
 from booking_service.services.matching import Difference
 
@@ -43,19 +43,33 @@ def repair(lines: Iterable[Difference], gateway: BooksGateway) -> None:
     Raises:
         GatewayUnavailable: Stripe did not answer.
     """
-    for line in {line.stripe_id: line for line in lines if line.stripe_id}.values():
+    about = {line.stripe_id: line for line in lines if line.stripe_id}
+    for line in sorted(about.values(), key=_rank):
         try:
             _repair(line, line.stripe_id or "", gateway)
+        except GatewayBusy:
+            log.warning("somebody else is at it", extra={"code": line.kind})
         except GatewayUnavailable:
             raise
         except Exception:
             log.exception("not repaired", extra={"code": line.kind})
 
 
+def _rank(line: Difference) -> int:
+    """Payments come first: what a refund or a dispute is about must be known to be written down."""
+    return {"pi": 0, "sub": 1}.get(_sort_of(line), 2)
+
+
+def _sort_of(line: Difference) -> str:
+    return (line.stripe_id or "").partition("_")[0]
+
+
 def _repair(line: Difference, stripe_id: str, gateway: BooksGateway) -> None:
-    match stripe_id.partition("_")[0]:
+    match _sort_of(line):
         case "re" | "pyr":
             refunds.apply_news(stripe_id, gateway)
+        case "du" | "dp":
+            disputes.apply_news(stripe_id, gateway)
         case "po":
             payouts.apply_news(stripe_id, gateway)
         case "txn":

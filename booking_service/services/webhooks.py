@@ -13,6 +13,7 @@ from booking_service.gateways.payments import Event
 from booking_service.models import Topic, WebhookEvent
 from booking_service.services import (
     checkout,
+    disputes,
     membership_news,
     membership_pages,
     outbox,
@@ -49,6 +50,11 @@ _LISTENERS: Final[Mapping[str, Callable[[str, BooksGateway], None]]] = {
     "payout.failed": payouts.apply_news,
     "payout.canceled": payouts.apply_news,
     "payout.reconciliation_completed": payouts.apply_news,
+    "charge.dispute.created": disputes.apply_news,
+    "charge.dispute.updated": disputes.apply_news,
+    "charge.dispute.closed": disputes.apply_news,
+    "charge.dispute.funds_withdrawn": disputes.apply_news,
+    "charge.dispute.funds_reinstated": disputes.apply_news,
 }
 
 

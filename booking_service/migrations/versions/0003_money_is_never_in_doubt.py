@@ -4,7 +4,7 @@ Disputes, settlements outside Stripe, payouts and comparisons of the books becom
 the ledger says which payment it is about and under which id Stripe moved the money; a case says how
 it ended; a visit keeps when something was noted beside when it was.
 
-Locks: ACCESS EXCLUSIVE on eight tables, each for milliseconds; the new checks scan their table.
+Locks: ACCESS EXCLUSIVE on nine tables, each for milliseconds; the new checks scan their table.
 Data: none changed. Entries written before have no Stripe id, and are named by the next comparison.
 """
 
@@ -332,6 +332,8 @@ def upgrade() -> None:
         ),
     )
     op.add_column("payments", sa.Column("reference", sa.String(), nullable=True))
+    op.add_column("attempts", sa.Column("stripe_id", sa.String(), nullable=True))
+    op.create_index(op.f("ix_attempts_stripe_id"), "attempts", ["stripe_id"])
     op.add_column("refunds", sa.Column("asked_by_id", sa.Uuid(), nullable=True))
     op.add_column("refunds", sa.Column("note", sa.String(), nullable=True))
     op.add_column("refunds", sa.Column("approved_by_id", sa.Uuid(), nullable=True))
@@ -367,6 +369,8 @@ def downgrade() -> None:
     op.drop_column("refunds", "approved_by_id")
     op.drop_column("refunds", "note")
     op.drop_column("refunds", "asked_by_id")
+    op.drop_index(op.f("ix_attempts_stripe_id"), table_name="attempts")
+    op.drop_column("attempts", "stripe_id")
     op.drop_column("payments", "reference")
     op.drop_column("payments", "tender")
     op.drop_constraint(
