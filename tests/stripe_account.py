@@ -67,6 +67,26 @@ class StripeAccount:
     def subscriptions(self) -> list[dict[str, Any]]:
         return self.listed("subscriptions", limit=100, status="all")
 
+    def pay_out(self) -> dict[str, Any]:
+        """Make the automatic payout now, of all that is available."""
+        return self._post("/_sim/payouts")
+
+    def fail_payout(self, payout_id: str) -> dict[str, Any]:
+        """Let the bank send a payout back."""
+        return self._post(f"/_sim/payouts/{payout_id}/fail")
+
+    def dispute(self, payment_intent_id: str, **facts: Any) -> dict[str, Any]:
+        """Let the cardholder's bank ask for a payment back."""
+        return self._post("/_sim/disputes", {"payment_intent": payment_intent_id, **facts})
+
+    def move_dispute(self, dispute_id: str, status: str) -> dict[str, Any]:
+        """Let the bank decide."""
+        return self._post(f"/_sim/disputes/{dispute_id}", {"status": status})
+
+    def bounce(self, refund_id: str, reason: str = "expired_or_canceled_card") -> None:
+        """Let the bank send a refund back."""
+        self._post(f"/_sim/refunds/{refund_id}", {"status": "failed", "reason": reason})
+
     def log(self) -> list[dict[str, Any]]:
         return requests.get(f"{self.url}/_sim/log").json()
 

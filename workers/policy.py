@@ -13,6 +13,7 @@ QUEUES: Final = {
     "checkout": "periodic",
     "choices": "periodic",
     "promises": "periodic",
+    "reconciliation": "periodic",
 }
 
 
@@ -87,6 +88,11 @@ def policy(settings: Settings) -> dict[str, Any]:
                 "task": "promises.sweep",
                 "schedule": settings.reminder_sweep.total_seconds(),
                 "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "compare the books": {
+                "task": "reconciliation.run",
+                "schedule": settings.reconcile_interval.total_seconds(),
+                "options": _each(settings.reconcile_interval.total_seconds()),
             },
             "end memberships nobody paid for": {
                 "task": "memberships.sweep",

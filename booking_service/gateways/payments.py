@@ -130,15 +130,6 @@ class DisputeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the processor has under one of our ids, for comparing books."""
-
-    stripe_id: str
-    our_id: UUID | None
-    amount_cents: int
-
-
-@dataclass(frozen=True, slots=True)
 class Event:
     """A verified webhook: news that an object changed, not the state it changed to."""
 
@@ -213,18 +204,6 @@ class PaymentGateway(Protocol):
 
     def subscription_of_invoice(self, invoice_id: str) -> str | None:
         """Return the id of the membership an invoice bills; None when it bills none."""
-        ...
-
-    def all_payments(self) -> Iterator[Receipt]:
-        """Return every first visit that was ever paid for, newest first."""
-        ...
-
-    def all_refunds(self) -> Iterator[RefundOutcome]:
-        """Return every refund of the account, newest first."""
-        ...
-
-    def all_subscriptions(self) -> Iterator[Receipt]:
-        """Return every membership that was ever started, newest first, without amounts."""
         ...
 
     def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:

@@ -1,22 +1,15 @@
 """The payment gateway over Stripe. Only the `stripe…` modules here import `stripe`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
 import stripe
 
 from booking_service.config import Settings
-from booking_service.db import leave_for_the_network
-from booking_service.errors import (
-    GatewayBusy,
-    GatewayLockedOut,
-    GatewayRefused,
-    GatewayUnavailable,
-)
+from booking_service.errors import GatewayRefused
 from booking_service.gateways import stripe_disputes, stripe_events
 from booking_service.gateways import stripe_memberships as memberships
 from booking_service.gateways import stripe_reading as reading
@@ -27,19 +20,19 @@ from booking_service.gateways.payments import (
     CheckoutPage,
     DisputeFacts,
     Event,
-    Receipt,
     RefundOrder,
     RefundOutcome,
     SubscriptionOrder,
 )
+from booking_service.gateways.stripe_books import StripeBooks
+from booking_service.gateways.stripe_errors import our_errors as _our_errors
 
 STRIPE_VERSION: Final = "2026-10-28.endive"  # the version these mappings were read against
 
 _CONNECT_SECONDS: Final = 3
-_ALL: Final[Any] = {"limit": 100}  # a page; Stripe's largest
 
 
-class StripeGateway:
+class StripeGateway(StripeBooks):
     """Talks to Stripe with one pinned API version, one timeout, and no retries of its own.
 
     Retries are the outbox's: two mechanisms would multiply each other's waits.
@@ -172,28 +165,6 @@ class StripeGateway:
         with _our_errors():
             return memberships.of_invoice(self._client, invoice_id)
 
-    def all_payments(self) -> Iterator[Receipt]:
-        """See PaymentGateway."""
-        with _our_errors():
-            for intent in self._client.v1.payment_intents.list(_ALL).auto_paging_iter():
-                ours = reading.uuid_of(reading.ours(intent).get("payment_id"))
-                if ours and intent.amount_received:
-                    yield Receipt(intent.id, ours, intent.amount_received)
-
-    def all_refunds(self) -> Iterator[RefundOutcome]:
-        """See PaymentGateway."""
-        with _our_errors():
-            for refund in self._client.v1.refunds.list(_ALL).auto_paging_iter():
-                yield reading.outcome(refund)
-
-    def all_subscriptions(self) -> Iterator[Receipt]:
-        """See PaymentGateway."""
-        with _our_errors():
-            page = self._client.v1.subscriptions.list({"limit": 100, "status": "all"})
-            for subscription in page.auto_paging_iter():
-                if ours := reading.uuid_of(reading.ours(subscription).get("membership_id")):
-                    yield Receipt(subscription.id, ours, 0)
-
     def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:
         """See PaymentGateway."""
         with _our_errors():
@@ -211,22 +182,3 @@ class StripeGateway:
     def read_event(self, body: bytes, signature: str) -> Event:
         """See PaymentGateway."""
         return stripe_events.read_event(body, signature, self._secrets)
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    """Translate Stripe's exceptions into what callers act on: wait, stop, or call a person."""
-    leave_for_the_network()
-    try:
-        yield
-    except stripe.RateLimitError as error:
-        raise GatewayBusy("Stripe asks us to slow down.") from error
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        raise GatewayLockedOut("Stripe does not accept our key.") from error
-    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
-        decline = getattr(error.error, "decline_code", None)
-        raise GatewayRefused(error.code or type(error).__name__, str(error), decline) from error
-    except (stripe.APIConnectionError, stripe.APIError) as error:
-        if error.http_status == HTTPStatus.CONFLICT:
-            raise GatewayBusy("The same request is still at work.") from error
-        raise GatewayUnavailable("Stripe did not answer.") from error

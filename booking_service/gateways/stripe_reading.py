@@ -78,7 +78,7 @@ def outcome(refund: stripe.Refund) -> RefundOutcome:
     )
 
 
-def ours(thing: stripe.StripeObject) -> dict[str, str]:
+def ours(thing: stripe.StripeObject | None) -> dict[str, str]:
     """Return an object's metadata if this application made it, and nothing otherwise."""
     metadata = getattr(thing, "metadata", None)
     values: dict[str, str] = metadata.to_dict() if metadata else {}

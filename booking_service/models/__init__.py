@@ -20,6 +20,7 @@ from booking_service.models.reconciliation import (
     DiscrepancyKind,
     Payout,
     ReconciliationRun,
+    StripeMovement,
 )
 from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
@@ -79,6 +80,7 @@ __all__ = [
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "StripeMovement",
     "Tender",
     "TermsAcceptance",
     "TimeOff",

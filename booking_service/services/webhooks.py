@@ -11,7 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
 from booking_service.errors import BookingServiceError, GatewayRefused
-from booking_service.gateways.payments import Event, PaymentGateway
+from booking_service.gateways.books import BooksGateway
+from booking_service.gateways.payments import Event
 from booking_service.models import Topic, WebhookEvent
 from booking_service.services import (
     checkout,
@@ -19,6 +20,7 @@ from booking_service.services import (
     membership_news,
     membership_pages,
     outbox,
+    payouts,
     refunds,
 )
 
@@ -27,7 +29,7 @@ log: Final = logging.getLogger(__name__)
 _STRIPE_TRIES_FOR: Final = timedelta(days=3)
 
 
-def _page_changed(session_id: str, gateway: PaymentGateway) -> None:
+def _page_changed(session_id: str, gateway: BooksGateway) -> None:
     """Hand a payment page over by what is paid on it: a first visit, or a membership."""
     found = gateway.find_checkout(session_id)
     if found.membership_id is None:
@@ -37,7 +39,7 @@ def _page_changed(session_id: str, gateway: PaymentGateway) -> None:
 
 
 # Each takes the id of the object that changed, and asks Stripe what it is now.
-_LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
+_LISTENERS: Final[Mapping[str, Callable[[str, BooksGateway], None]]] = {
     "checkout.session.completed": _page_changed,
     "checkout.session.async_payment_succeeded": _page_changed,
     "checkout.session.async_payment_failed": _page_changed,
@@ -49,6 +51,12 @@ _LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
     "refund.created": refunds.apply_news,
     "refund.updated": refunds.apply_news,
     "refund.failed": refunds.apply_news,
+    "payout.created": payouts.apply_news,
+    "payout.updated": payouts.apply_news,
+    "payout.paid": payouts.apply_news,
+    "payout.failed": payouts.apply_news,
+    "payout.canceled": payouts.apply_news,
+    "payout.reconciliation_completed": payouts.apply_news,
     "charge.dispute.created": disputes.apply_news,
     "charge.dispute.updated": disputes.apply_news,
     "charge.dispute.closed": disputes.apply_news,
@@ -81,7 +89,7 @@ def receive(event: Event) -> None:
             outbox.post(session, Topic.WEBHOOK_RECEIVED, event_id)
 
 
-def sweep(gateway: PaymentGateway) -> int:
+def sweep(gateway: BooksGateway) -> int:
     """Fetch what Stripe could not deliver, as if it had been posted; return how many there were.
 
     Stripe itself tries for three days; the sweep needs no endpoint that works.
@@ -97,7 +105,7 @@ def sweep(gateway: PaymentGateway) -> int:
     return len(missed)
 
 
-def process(event_id: UUID, gateway: PaymentGateway) -> None:
+def process(event_id: UUID, gateway: BooksGateway) -> None:
     """Look up what an event is about and bring our rows up to date. Twice changes nothing.
 
     News of something that Stripe does not know under our key (another account's, or the other

@@ -10,6 +10,7 @@ from booking_service.web import (
     finance,
     health,
     joining,
+    payouts,
     security,
     sign_in,
     visit,
@@ -19,7 +20,7 @@ from booking_service.web import (
 
 def register(app: Flask) -> None:
     """Attach every blueprint, the formatters, and what happens to refusals."""
-    for module in (book, visit, joining, sign_in, desk, finance, webhooks, health):
+    for module in (book, visit, joining, sign_in, desk, finance, payouts, webhooks, health):
         app.register_blueprint(module.bp)
     security.register(app)
     filters.register(app)

@@ -333,21 +333,6 @@ def test_stripe_is_not_asked_inside_a_transaction(gateway, stripe):
     assert stripe.log() == []
 
 
-def test_everything_of_ours_is_listed_and_nothing_of_others(gateway, stripe, paid):
-    cards = [paid(booking_id=uuid4(), payment_id=uuid4()) for _ in range(2)]
-    gateway.open_checkout(order(booking_id=uuid4()))  # never paid
-    gateway.subscribe(subscription(cards[0], gateway))
-    gateway.refund(RefundOrder(REFUND, cards[1].payment_intent_id, 3900, "refund:1"))
-
-    payments = list(gateway.all_payments())
-    assert [receipt.stripe_id for receipt in payments] == [
-        card.payment_intent_id for card in reversed(cards)
-    ]
-    assert {receipt.amount_cents for receipt in payments} == {3900}
-    assert [outcome.refund_id for outcome in gateway.all_refunds()] == [REFUND]
-    assert [receipt.our_id for receipt in gateway.all_subscriptions()] == [MEMBERSHIP]
-
-
 def test_a_refund_by_hand_shows_in_its_payment(gateway, stripe):
     page = gateway.open_checkout(order())
     stripe.pay(page.id)
