@@ -3,7 +3,8 @@
 from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
-from booking_service.models.cases import Case, CaseStatus, CaseType
+from booking_service.models.case_rules import Subject, allowed, objection
+from booking_service.models.cases import ACTIONS, Case, CaseAction, CaseStatus, CaseType
 from booking_service.models.disputes import Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
@@ -23,11 +24,12 @@ from booking_service.models.reconciliation import (
 )
 from booking_service.models.refunds import Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
-from booking_service.models.settlements import Settlement, SettlementMethod
+from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.webhooks import WebhookEvent
 
 __all__ = [
+    "ACTIONS",
     "LIVE",
     "VISITING",
     "Account",
@@ -40,6 +42,7 @@ __all__ = [
     "Booking",
     "BookingStatus",
     "Case",
+    "CaseAction",
     "CaseStatus",
     "CaseType",
     "ChargeStatus",
@@ -76,11 +79,15 @@ __all__ = [
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "Subject",
     "Tender",
     "TermsAcceptance",
     "TimeOff",
     "Topic",
     "WebhookEvent",
     "WorkingHours",
+    "allowed",
     "name_key",
+    "objection",
+    "takes_two",
 ]

@@ -71,6 +71,14 @@ class Refund(Base):
                 "reason IN ('membership', 'cancellation', 'duplicate_payment', 'slot_lost')"
             ),
         ),
+        Index(
+            "uq_refunds_one_goodwill_asked",
+            "payment_id",
+            unique=True,
+            postgresql_where=text(
+                "reason = 'goodwill' AND status = 'blocked' AND approved_at IS NULL"
+            ),
+        ),
         Index("ix_refunds_requested_at", "requested_at", "id"),
     )
 

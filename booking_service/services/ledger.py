@@ -140,6 +140,16 @@ def still_owed(session: Session, payment_id: UUID) -> int:
     return -int(session.scalar(owed) or 0)
 
 
+def left_stripe(session: Session, refund_id: UUID) -> int:
+    """Return what left Stripe's balance for a refund and did not come back, in cents."""
+    moved = (
+        select(func.coalesce(func.sum(JournalLine.amount_cents), 0))
+        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
+        .where(JournalEntry.subject_id == refund_id, JournalLine.account == Account.STRIPE_BALANCE)
+    )
+    return -int(session.scalar(moved) or 0)
+
+
 def write(session: Session, movement: Movement, lines: Mapping[Account, int]) -> bool:
     """Write a movement unless it is there already, and return whether it was new.
 
