@@ -10,6 +10,8 @@ QUEUES: Final = {
     "webhooks": "webhooks",
     "notifications": "mail",
     "holds": "periodic",
+    "checkout": "periodic",
+    "choices": "periodic",
     "promises": "periodic",
 }
 
@@ -65,6 +67,21 @@ def policy(settings: Settings) -> dict[str, Any]:
                 "task": "holds.sweep",
                 "schedule": settings.hold_sweep.total_seconds(),
                 "options": _each(settings.hold_sweep.total_seconds()),
+            },
+            "ask about forgotten payment pages": {
+                "task": "checkout.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "send back what nobody chose a time for": {
+                "task": "choices.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "fetch undelivered events": {
+                "task": "webhooks.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
             },
             "let promises of past days lapse": {
                 "task": "promises.sweep",

@@ -53,6 +53,7 @@ class CardPayment:
     payment_method_id: str | None  # only when the patient agreed to keep the card
     card_brand: str | None
     card_last4: str | None
+    has_gone_back: bool  # all or a part of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Checkout:
     status: CheckoutStatus
     booking_id: UUID | None
     payment: CardPayment | None  # once it is paid
+    has_failed: bool  # a payment that takes days did not arrive, and never will
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,10 @@ class PaymentGateway(Protocol):
 
     def all_subscriptions(self) -> Iterator[Receipt]:
         """Return every membership that was ever started, newest first, without amounts."""
+        ...
+
+    def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:
+        """Return the events of some types that an endpoint did not take, newest first."""
         ...
 
     def read_event(self, body: bytes, signature: str) -> Event:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -208,6 +208,20 @@ class StripeGateway:
             for subscription in page.auto_paging_iter():
                 if ours := reading.uuid_of(reading.ours(subscription).get("membership_id")):
                     yield Receipt(subscription.id, ours, 0)
+
+    def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:
+        """See PaymentGateway."""
+        with _our_errors():
+            page = self._client.v1.events.list(
+                {
+                    "created": {"gte": int(since.timestamp())},
+                    "delivery_success": False,
+                    "limit": 100,
+                    "types": list(types),
+                }
+            )
+            for event in page.auto_paging_iter():
+                yield stripe_events.listed(event)
 
     def read_event(self, body: bytes, signature: str) -> Event:
         """See PaymentGateway."""

@@ -14,6 +14,9 @@ class Topic(StrEnum):
     """What happened. The value is the name of the Celery task that must hear of it."""
 
     BOOKING_CONFIRMED = "notifications.booking_confirmed"
+    BOOKING_MOVED = "notifications.booking_moved"  # about the audit row that says from when
+    BOOKING_CANCELLED = "notifications.booking_cancelled"
+    SLOT_LOST = "notifications.slot_lost"
     MEMBERSHIP_DUE = "memberships.start"
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"

@@ -94,6 +94,13 @@ def lapse(session: Session, booking_id: UUID) -> None:
     ledger.record_lapse(session, session.get_one(Payment, promise.payment_id))
 
 
+def void(session: Session, booking_id: UUID) -> None:
+    """End the promise of a visit that will not take place, and whose money goes back anyway."""
+    promise = _of_booking(session, booking_id)
+    if promise is not None and promise.status is PromiseStatus.OPEN:
+        promise.move_to(PromiseStatus.VOID, utc_now())
+
+
 def sweep() -> int:
     """Let promises lapse whose visit was not closed on its day; return how many were looked at."""
     with transaction() as session:

@@ -26,7 +26,7 @@ from booking_service.models import (
     Subject,
     objection,
 )
-from booking_service.services import cases, checkout, goodwill, ledger, outbox, refunds, settlements
+from booking_service.services import cases, goodwill, ledger, outbox, receipts, refunds, settlements
 
 # What leaves no other trace than the words of who did it.
 NEEDS_NOTE: Final = frozenset(
@@ -193,12 +193,12 @@ def _decline_goodwill(session: Session, decision: _Decision) -> bool:
 
 
 def _return_money(session: Session, decision: _Decision) -> bool:
-    checkout.return_mismatched(session, decision.case.subject_id)
+    receipts.return_mismatched(session, decision.case.subject_id)
     return True
 
 
 def _accept_payment(session: Session, decision: _Decision) -> bool:
-    checkout.accept_mismatched(session, decision.case.subject_id)
+    receipts.accept_mismatched(session, decision.case.subject_id)
     return True
 
 

@@ -4,7 +4,7 @@ Disputes, settlements outside Stripe, payouts and comparisons of the books becom
 the ledger says which payment it is about and under which id Stripe moved the money; a case says how
 it ended; a visit keeps when something was noted beside when it was.
 
-Locks: ACCESS EXCLUSIVE on eight tables, each for milliseconds; the new checks scan their table.
+Locks: ACCESS EXCLUSIVE on nine tables, each for milliseconds; the new checks scan their table.
 Data: none changed. Entries written before have no Stripe id, and are named by the next comparison.
 """
 
@@ -309,6 +309,7 @@ def upgrade() -> None:
             server_default="card",
         ),
     )
+    op.add_column("patients", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("payments", sa.Column("reference", sa.String(), nullable=True))
     op.add_column("refunds", sa.Column("asked_by_id", sa.Uuid(), nullable=True))
     op.add_column("refunds", sa.Column("note", sa.String(), nullable=True))
@@ -362,6 +363,7 @@ def downgrade() -> None:
     op.drop_column("refunds", "note")
     op.drop_column("refunds", "asked_by_id")
     op.drop_column("payments", "reference")
+    op.drop_column("patients", "erased_at")
     op.drop_column("payments", "tender")
     op.drop_constraint(
         op.f("uq_memberships_stripe_checkout_session_id"), "memberships", type_="unique"
