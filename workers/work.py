@@ -8,10 +8,8 @@ from uuid import UUID
 from flask import current_app
 
 from booking_service.config import Settings
-from booking_service.db import transaction
 from booking_service.errors import BookingServiceError, GatewayLockedOut
-from booking_service.models import CaseType
-from booking_service.services import cases, outbox
+from booking_service.services import outbox
 from booking_service.services.outbox import Patience
 
 log: Final = logging.getLogger(__name__)
@@ -36,10 +34,8 @@ def do(message_id: str, job: Callable[[UUID], None]) -> None:
     try:
         job(work.subject_id)
     except GatewayLockedOut as error:
-        log.critical("Stripe does not accept our key", extra=about)
-        with transaction() as session:
-            cases.open_(session, CaseType.STRIPE_LOCKED_OUT, work.subject_id, error.code)
-        outbox.postpone(work, patience(), error, foreseen=True)
+        if outbox.lock_out(work, patience(), error):
+            log.critical("Stripe does not accept our key", extra=about)
     except BookingServiceError as error:
         log.warning("work postponed", extra={**about, "code": error.code})
         outbox.postpone(work, patience(), error, foreseen=True)
@@ -47,4 +43,4 @@ def do(message_id: str, job: Callable[[UUID], None]) -> None:
         log.exception("work failed", extra=about)
         outbox.postpone(work, patience(), error, foreseen=False)
     else:
-        outbox.finish(work.message_id)
+        outbox.finish(work)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from booking_service.models import RefundStatus
+from booking_service.models import DisputeStatus, RefundStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,29 @@ class Subscription:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceMovement:
+    """What went through the processor's balance: below zero it left, and the fee left besides."""
+
+    id: str
+    amount_cents: int
+    fee_cents: int
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """The present state of a dispute at the processor."""
+
+    id: str
+    payment_intent_id: str | None
+    status: DisputeStatus
+    amount_cents: int
+    reason: str
+    opened_at: datetime
+    evidence_due_at: datetime | None
+    movements: Sequence[BalanceMovement]
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What the processor has under one of our ids, for comparing books."""
 
@@ -166,6 +189,10 @@ class PaymentGateway(Protocol):
 
     def refunds_of(self, payment_intent_id: str) -> Sequence[RefundOutcome]:
         """Return every refund of a payment, ours or not, newest first."""
+        ...
+
+    def find_dispute(self, stripe_dispute_id: str) -> DisputeFacts:
+        """Return the present state of a dispute, and what it moved so far."""
         ...
 
     def create_price(self, plan_id: UUID, amount_cents: int, currency: str) -> str:

@@ -17,12 +17,13 @@ from booking_service.errors import (
     GatewayRefused,
     GatewayUnavailable,
 )
-from booking_service.gateways import stripe_events
+from booking_service.gateways import stripe_disputes, stripe_events
 from booking_service.gateways import stripe_reading as reading
 from booking_service.gateways.payments import (
     Checkout,
     CheckoutOrder,
     CheckoutPage,
+    DisputeFacts,
     Event,
     Receipt,
     RefundOrder,
@@ -134,6 +135,11 @@ class StripeGateway:
         with _our_errors():
             page = self._client.v1.refunds.list({"payment_intent": payment_intent_id, "limit": 100})
             return [reading.outcome(refund) for refund in page.auto_paging_iter()]
+
+    def find_dispute(self, stripe_dispute_id: str) -> DisputeFacts:
+        """See PaymentGateway."""
+        with _our_errors():
+            return stripe_disputes.find(self._client, stripe_dispute_id)
 
     def create_price(self, plan_id: UUID, amount_cents: int, currency: str) -> str:
         """See PaymentGateway."""

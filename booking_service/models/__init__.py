@@ -3,9 +3,9 @@
 from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
-from booking_service.models.case_rules import Subject, allowed, objection
+from booking_service.models.case_rules import Subject, objection
 from booking_service.models.cases import ACTIONS, Case, CaseAction, CaseStatus, CaseType
-from booking_service.models.disputes import Dispute, DisputeStatus
+from booking_service.models.disputes import BLOCKING, Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
 from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
@@ -22,7 +22,7 @@ from booking_service.models.reconciliation import (
     Payout,
     ReconciliationRun,
 )
-from booking_service.models.refunds import Refund, RefundReason, RefundStatus
+from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
@@ -30,7 +30,10 @@ from booking_service.models.webhooks import WebhookEvent
 
 __all__ = [
     "ACTIONS",
+    "AT_REST",
+    "BLOCKING",
     "LIVE",
+    "OWED",
     "VISITING",
     "Account",
     "Actor",
@@ -86,7 +89,6 @@ __all__ = [
     "Topic",
     "WebhookEvent",
     "WorkingHours",
-    "allowed",
     "name_key",
     "objection",
     "takes_two",

@@ -25,6 +25,7 @@ class Attempt(Base):
             unique=True,
             postgresql_where=text("ended_at IS NULL"),
         ),
+        Index("ix_attempts_stripe_id", "stripe_id"),
     )
 
     subject_id: Mapped[UUID]
@@ -34,3 +35,4 @@ class Attempt(Base):
     not_found_at: Mapped[datetime | None]  # Stripe's list was first seen without it
     ended_at: Mapped[datetime | None]
     outcome: Mapped[str | None]
+    stripe_id: Mapped[str | None]  # what it made there; a later try makes another

@@ -21,28 +21,22 @@ _BACK: Final = frozenset({RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundSt
 class Subject:
     """The money a case is about, as far as there is any. `settlement` is the one that stands.
 
-    `left_stripe_cents` is what Stripe took from its balance for the refund and did not get back:
-    news of that may come after a refund was thought to have failed.
+    `gone_cents` is what of the payment went back otherwise, or to a bank that asked for it: news of
+    that may come after the refund was thought to have failed.
     """
 
     payment: Payment | None = None
     refund: Refund | None = None
     settlement: Settlement | None = None
-    left_stripe_cents: int = 0
+    gone_cents: int = 0
 
     @property
     def is_back(self) -> bool:
-        """Whether the patient has, or is getting, the money through Stripe."""
-        return self.refund is not None and (
-            self.refund.status in _BACK or self.left_stripe_cents > 0
-        )
-
-
-def allowed(type_: CaseType, subject: Subject, actor_id: UUID | None) -> list[CaseAction]:
-    """Return what somebody may do about an open case."""
-    return [
-        action for action in ACTIONS[type_] if objection(type_, action, subject, actor_id) is None
-    ]
+        """Whether the patient has the money already, or is getting it through Stripe."""
+        if self.refund is None or self.payment is None:
+            return False
+        left_cents = self.payment.amount_cents - self.gone_cents
+        return self.refund.status in _BACK or self.refund.amount_cents > left_cents
 
 
 def objection(
@@ -66,6 +60,8 @@ def _to_retry(subject: Subject, _: UUID | None) -> str | None:
     refund = subject.refund
     if refund is None:
         return None  # work, not money
+    if refund.status is RefundStatus.BLOCKED:
+        return "It is sent by itself if the dispute is won."
     if refund.failure_code in _FOR_GOOD:
         return "The card is gone, so Stripe would fail again. Pay it back another way."
     return _to_paying(subject)

@@ -29,7 +29,7 @@ class PromiseStatus(StrEnum):
 P = PromiseStatus
 _NEXT: Final[Mapping[PromiseStatus, frozenset[PromiseStatus]]] = {
     P.OPEN: frozenset({P.EARNED, P.LAPSED, P.WAIVED, P.VOID}),
-    P.EARNED: frozenset({P.SETTLED, P.BLOCKED, P.BROKEN, P.VOID}),
+    P.EARNED: frozenset({P.SETTLED, P.BLOCKED, P.BROKEN, P.WAIVED, P.VOID}),
     P.BLOCKED: frozenset({P.EARNED, P.SETTLED, P.BROKEN, P.WAIVED, P.VOID}),
     P.BROKEN: frozenset({P.EARNED, P.SETTLED, P.BLOCKED, P.WAIVED, P.VOID}),
     P.SETTLED: frozenset({P.BROKEN}),  # the bank sent it back, days later

@@ -25,6 +25,10 @@ class RefundReason(StrEnum):
     EXTERNAL = "external"
 
 
+# What we owe, and owe once for a payment; the index below says so in SQL.
+OWED: Final = frozenset(RefundReason) - {RefundReason.GOODWILL, RefundReason.EXTERNAL}
+
+
 class RefundStatus(StrEnum):
     """Where a refund stands. Stripe's own words from `pending` to `canceled`."""
 
@@ -35,7 +39,7 @@ class RefundStatus(StrEnum):
     REQUIRES_ACTION = "requires_action"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
-    CANCELED = "canceled"
+    CANCELED = "canceled"  # by Stripe; or given up by us, and `failure_code` says why
     SETTLED_OTHERWISE = "settled_otherwise"  # paid back by check or cash
     EXTERNAL = "external"  # made in Stripe's dashboard
 
@@ -43,21 +47,23 @@ class RefundStatus(StrEnum):
 R = RefundStatus
 _ANSWERS: Final = frozenset({R.PENDING, R.REQUIRES_ACTION, R.SUCCEEDED, R.FAILED, R.CANCELED})
 _NEXT: Final[Mapping[RefundStatus, frozenset[RefundStatus]]] = {
-    R.BLOCKED: frozenset({R.REQUESTED, R.CANCELED, R.SETTLED_OTHERWISE}),
-    R.REQUESTED: frozenset({R.SENDING, R.BLOCKED}),
+    R.BLOCKED: frozenset({R.REQUESTED, R.CANCELED, R.SETTLED_OTHERWISE, R.EXTERNAL}),
+    R.REQUESTED: frozenset({R.SENDING, R.BLOCKED, R.CANCELED, R.EXTERNAL}),
     R.SENDING: _ANSWERS | {R.BLOCKED, R.EXTERNAL},
     R.PENDING: _ANSWERS - {R.PENDING},
     R.REQUIRES_ACTION: _ANSWERS - {R.REQUIRES_ACTION},
     R.SUCCEEDED: frozenset({R.FAILED}),  # a bank may send it back weeks later
-    R.FAILED: frozenset({R.REQUESTED, R.SETTLED_OTHERWISE}),
-    R.CANCELED: frozenset({R.REQUESTED, R.SETTLED_OTHERWISE}),
+    R.FAILED: frozenset({R.REQUESTED, R.SETTLED_OTHERWISE, R.CANCELED, R.EXTERNAL}),
+    R.CANCELED: frozenset({R.REQUESTED, R.SETTLED_OTHERWISE, R.EXTERNAL}),
     R.SETTLED_OTHERWISE: frozenset(),
-    R.EXTERNAL: frozenset({R.FAILED}),
+    R.EXTERNAL: frozenset({R.FAILED, R.CANCELED}),
 }
+# Decided, and nothing of it is under way at Stripe.
+AT_REST: Final = frozenset({R.BLOCKED, R.REQUESTED, R.FAILED, R.CANCELED})
 
 
 class Refund(Base):
-    """One decision to return one payment in full. What we owe is owed once."""
+    """One decision to return what is left of one payment. What we owe is owed once."""
 
     __tablename__ = "refunds"
     __table_args__ = (
@@ -100,6 +106,12 @@ class Refund(Base):
     trace_number: Mapped[str | None]  # what the bank finds it by
 
     payment: Mapped[Payment] = relationship(lazy="raise")
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether one person asked for it as goodwill, and nobody else has decided."""
+        is_goodwill = self.reason is RefundReason.GOODWILL
+        return is_goodwill and self.status is RefundStatus.BLOCKED and self.approved_at is None
 
     def may_become(self, status: RefundStatus) -> bool:
         """Whether `status` would be news; an answer that took a long way round may not be."""

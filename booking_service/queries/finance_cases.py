@@ -7,27 +7,27 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, func, join, or_, select, tuple_
+from sqlalchemy.orm import aliased
 
 from booking_service.clock import utc_now
 from booking_service.db import db
 from booking_service.errors import FieldError, Invalid, NotFound
 from booking_service.models import (
     ACTIONS,
-    Account,
     Booking,
     Case,
     CaseAction,
     CaseStatus,
     CaseType,
     Dispute,
-    JournalEntry,
-    JournalLine,
+    DisputeStatus,
     Membership,
     OutboxMessage,
     Patient,
     Payment,
     Promise,
     Refund,
+    RefundStatus,
     Role,
     Settlement,
     StaffMember,
@@ -56,11 +56,21 @@ _SOURCE: Final = (
 )
 
 
-# What Stripe's balance moved for the refund behind a case; paid out is negative.
-_LEFT_STRIPE: Final = (
-    select(func.coalesce(func.sum(JournalLine.amount_cents), 0))
-    .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
-    .where(JournalEntry.subject_id == Refund.id, JournalLine.account == Account.STRIPE_BALANCE)
+_OTHER: Final = aliased(Refund)
+_LOST: Final = aliased(Dispute)
+# What of the payment behind a case went back otherwise, or was taken by a bank.
+_GONE: Final = (
+    select(func.coalesce(func.sum(_OTHER.amount_cents), 0))
+    .where(
+        _OTHER.payment_id == Refund.payment_id,
+        _OTHER.id != Refund.id,
+        _OTHER.status.not_in((RefundStatus.FAILED, RefundStatus.CANCELED)),
+    )
+    .correlate(Refund)
+    .scalar_subquery()
+) + (
+    select(func.coalesce(func.sum(_LOST.amount_cents), 0))
+    .where(_LOST.payment_id == Refund.payment_id, _LOST.status == DisputeStatus.LOST)
     .correlate(Refund)
     .scalar_subquery()
 )
@@ -223,7 +233,7 @@ def _rows() -> Select[Any]:
             Booking.code,
             Patient.name,
             StaffMember.name,
-            _LEFT_STRIPE,
+            _GONE,
         )
         .select_from(_SOURCE)
         .order_by(Case.due_at, Case.id)
@@ -231,8 +241,8 @@ def _rows() -> Select[Any]:
 
 
 def _view(row: Any, actor_id: UUID | None) -> CaseView:  # noqa: ANN401  # a row of mixed values
-    case_, refund, payment, settlement, work, booking_id, code, patient, owner, left = row
-    subject = Subject(payment, refund, settlement, -int(left))
+    case_, refund, payment, settlement, work, booking_id, code, patient, owner, gone = row
+    subject = Subject(payment, refund, settlement, int(gone))
     refused = {
         action: objection(case_.type, action, subject, actor_id) for action in ACTIONS[case_.type]
     }

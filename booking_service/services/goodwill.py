@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -10,11 +10,11 @@ from booking_service.clock import utc_now
 from booking_service.db import locked, transaction, violated
 from booking_service.errors import FieldError, Invalid, NotAllowed, NotFound
 from booking_service.models import (
+    OWED,
     Actor,
     CaseType,
     Payment,
     PaymentStatus,
-    PaymentTender,
     Refund,
     RefundReason,
     RefundStatus,
@@ -22,6 +22,7 @@ from booking_service.models import (
 )
 from booking_service.money import dollars
 from booking_service.services import audit, cases, outbox, promises
+from booking_service.services import refund_rows as rows
 
 _ONE_ASKED = "uq_refunds_one_goodwill_asked"
 
@@ -76,35 +77,19 @@ def grant(session: Session, refund: Refund, actor: Actor) -> None:
 
     That it is somebody else the caller has checked, and the database checks it again.
     """
-    payment = session.get_one(Payment, refund.payment_id)
     refund.approved_by_id = actor.id
     refund.approved_by = actor.name
     refund.approved_at = utc_now()
     audit.record(session, actor, "goodwill.approved", refund.id, cents=refund.amount_cents)
-    promises.grant_goodwill(session, payment.id)
-    if payment.tender is PaymentTender.CARD:
-        refund.move_to(RefundStatus.REQUESTED, utc_now())
-        outbox.post(session, Topic.REFUND_REQUESTED, refund.id)
-    else:
-        cents = refund.amount_cents
-        cases.open_(session, CaseType.DESK_PAYOUT, refund.id, payment.tender, cents)
+    promises.grant_goodwill(session, refund.payment_id)
+    refund.move_to(RefundStatus.REQUESTED, utc_now())
+    outbox.post(session, Topic.REFUND_REQUESTED, refund.id)
 
 
 def decline(session: Session, refund: Refund, actor: Actor) -> None:
     """Say no to what somebody asked for. The note on the case says why."""
     refund.move_to(RefundStatus.CANCELED, utc_now())
     audit.record(session, actor, "goodwill.declined", refund.id, cents=refund.amount_cents)
-
-
-def left_of(session: Session, payment: Payment) -> int:
-    """Return what of a payment nobody has decided to give back yet, in cents."""
-    is_off = (Refund.status == RefundStatus.CANCELED) & Refund.stripe_refund_id.is_(None)
-    taken = session.scalar(
-        select(func.coalesce(func.sum(Refund.amount_cents), 0)).where(
-            Refund.payment_id == payment.id, ~is_off
-        )
-    )
-    return payment.amount_cents - int(taken or 0)
 
 
 def _amount(session: Session, payment: Payment, wanted: int | None) -> int:
@@ -118,10 +103,26 @@ def _amount(session: Session, payment: Payment, wanted: int | None) -> int:
     )
     if session.scalar(asked) is not None:
         raise NotAllowed("Somebody has asked already, and nobody has decided yet.")
-    left = left_of(session, payment)
+    left = rows.left_of(session, payment) - _still_due(session, payment)
     if left <= 0:
         raise NotAllowed("Nothing is left of this payment: all of it went back or is going back.")
     if wanted is not None and not 0 < wanted <= left:
         detail = f"Give an amount from $0.01 to {dollars(left)}, which is what is left."
         raise Invalid(FieldError("amount_cents", "out_of_range", detail))
     return left if wanted is None else wanted
+
+
+def _still_due(session: Session, payment: Payment) -> int:
+    """Return what Stripe could not return and people still have to, in cents."""
+    bounced = session.scalars(
+        select(Refund).where(
+            Refund.payment_id == payment.id,
+            Refund.reason != RefundReason.EXTERNAL,
+            Refund.status.in_(rows.NOT_RETURNED),
+        )
+    )
+    return sum(
+        refund.amount_cents
+        for refund in bounced
+        if not rows.is_given_up(refund) and (refund.reason in OWED or refund.approved_at)
+    )

@@ -14,8 +14,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
+from booking_service.gateways.payments import BalanceMovement
 from booking_service.models import (
     Account,
+    Dispute,
     EntryKind,
     JournalEntry,
     JournalLine,
@@ -69,25 +71,72 @@ def record_fee(session: Session, movement: Movement, fee_cents: int) -> None:
     write(session, movement, {Account.STRIPE_FEES: fee_cents, Account.STRIPE_BALANCE: -fee_cents})
 
 
-def record_refund(session: Session, refund: Refund) -> None:
-    """Money left Stripe's balance for the patient's card."""
+def record_refund(session: Session, refund: Refund, stripe_id: str, cents: int) -> None:
+    """Money left Stripe's balance for the patient's card, under Stripe's id of that try."""
     write(
         session,
-        _of_refund(EntryKind.REFUND, refund),
+        Movement(EntryKind.REFUND, refund.id, stripe_id, refund.payment_id, stripe_id),
         {
-            **_no_longer_owed(session, refund.payment_id, refund.amount_cents),
-            Account.STRIPE_BALANCE: -refund.amount_cents,
+            **_no_longer_owed(session, refund.payment_id, cents),
+            Account.STRIPE_BALANCE: -cents,
         },
     )
 
 
-def record_refund_reversed(session: Session, refund: Refund) -> None:
+def record_refund_reversed(session: Session, refund: Refund, stripe_id: str, cents: int) -> None:
     """The bank sent the money back: it is with Stripe again, and still owed."""
-    cents = refund.amount_cents
     write(
         session,
-        _of_refund(EntryKind.REFUND_REVERSED, refund),
+        Movement(EntryKind.REFUND_REVERSED, refund.id, stripe_id, refund.payment_id, stripe_id),
         {Account.STRIPE_BALANCE: cents, Account.REFUND_LIABILITY: -cents},
+    )
+
+
+def record_dispute_movement(session: Session, dispute: Dispute, moved: BalanceMovement) -> None:
+    """A bank took a payment out of Stripe's balance, or put it back; Stripe kept its fee."""
+    kind = EntryKind.DISPUTE_WITHDRAWN if moved.amount_cents < 0 else EntryKind.DISPUTE_REINSTATED
+    write(
+        session,
+        Movement(kind, dispute.id, moved.id, dispute.payment_id, dispute.stripe_dispute_id),
+        {
+            Account.DISPUTED_FUNDS: -moved.amount_cents,
+            Account.STRIPE_FEES: moved.fee_cents,
+            Account.STRIPE_BALANCE: moved.amount_cents - moved.fee_cents,
+        },
+    )
+
+
+def record_dispute_lost(session: Session, dispute: Dispute, cents: int) -> None:
+    """A bank kept what it took: it paid what we still owed, and the rest is a loss."""
+    owed = 0
+    if dispute.payment_id is not None:
+        owed = min(cents, max(still_owed(session, dispute.payment_id), 0))
+    write(
+        session,
+        Movement(EntryKind.DISPUTE_LOST, dispute.id, payment_id=dispute.payment_id),
+        {
+            Account.DISPUTED_FUNDS: -cents,
+            Account.REFUND_LIABILITY: owed,
+            Account.DISPUTE_LOSSES: cents - owed,
+        },
+    )
+
+
+def record_dispute_won_late(session: Session, dispute: Dispute) -> bool:
+    """What was booked as lost came back on appeal; return whether that is new."""
+    lost = session.scalars(
+        select(JournalLine)
+        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
+        .where(
+            JournalEntry.kind == EntryKind.DISPUTE_LOST,
+            JournalEntry.subject_id == dispute.id,
+            JournalEntry.reference == "",
+        )
+    ).all()
+    return write(
+        session,
+        Movement(EntryKind.DISPUTE_LOST, dispute.id, "won on appeal", dispute.payment_id),
+        {line.account: -line.amount_cents for line in lost},
     )
 
 
@@ -105,12 +154,15 @@ def record_settlement(session: Session, refund: Refund, settlement: Settlement) 
     )
 
 
-def record_lapse(session: Session, payment: Payment) -> None:
-    """Nothing of this payment has to go back any more: what is left of it is earned."""
+def record_lapse(session: Session, payment: Payment, reference: str = "") -> None:
+    """Nothing of this payment has to go back any more: what is left of it is earned.
+
+    A visit ends once, without a reference. A refund that is given up names the refund.
+    """
     cents = still_owed(session, payment.id)
     write(
         session,
-        Movement(EntryKind.PROMISE_LAPSED, payment.id, payment_id=payment.id),
+        Movement(EntryKind.PROMISE_LAPSED, payment.id, reference, payment.id),
         {Account.REFUND_LIABILITY: cents, Account.FIRST_VISIT_REVENUE: -cents},
     )
 
@@ -138,16 +190,6 @@ def still_owed(session: Session, payment_id: UUID) -> int:
         )
     )
     return -int(session.scalar(owed) or 0)
-
-
-def left_stripe(session: Session, refund_id: UUID) -> int:
-    """Return what left Stripe's balance for a refund and did not come back, in cents."""
-    moved = (
-        select(func.coalesce(func.sum(JournalLine.amount_cents), 0))
-        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
-        .where(JournalEntry.subject_id == refund_id, JournalLine.account == Account.STRIPE_BALANCE)
-    )
-    return -int(session.scalar(moved) or 0)
 
 
 def write(session: Session, movement: Movement, lines: Mapping[Account, int]) -> bool:
@@ -178,11 +220,6 @@ def write(session: Session, movement: Movement, lines: Mapping[Account, int]) ->
         session.add(JournalLine(entry_id=entry_id, account=account, amount_cents=cents))
     session.flush()
     return True
-
-
-def _of_refund(kind: EntryKind, refund: Refund) -> Movement:
-    stripe_id = refund.stripe_refund_id
-    return Movement(kind, refund.id, stripe_id or "", refund.payment_id, stripe_id)
 
 
 def _no_longer_owed(session: Session, payment_id: UUID, cents: int) -> dict[Account, int]:

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
-from booking_service.models import CaseType, OutboxMessage, Topic
+from booking_service.errors import BookingServiceError
+from booking_service.models import Case, CaseStatus, CaseType, OutboxMessage, Topic
 from booking_service.services import cases
 
 CHANNEL: Final = "outbox"  # what the relay listens to
@@ -20,6 +21,11 @@ CHANNEL: Final = "outbox"  # what the relay listens to
 _QUICK_ATTEMPTS: Final = 20
 # What nobody foresaw does not get better by waiting a day.
 _BUG_ATTEMPTS: Final = 8
+
+NOBODY: Final = UUID(int=0)  # what a case is about that concerns the whole service
+_AT_STRIPE: Final = frozenset(
+    {Topic.MEMBERSHIP_DUE, Topic.REFUND_REQUESTED, Topic.WEBHOOK_RECEIVED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Work:
     topic: Topic
     subject_id: UUID
     attempts: int
+    lease_until: datetime  # whoever begins it later has another: only the latest may write
 
 
 def post(
@@ -111,13 +118,61 @@ def begin(message_id: UUID, patience: Patience) -> Work | None:
             return None
         message.attempts += 1
         message.lease_until = now + patience.lease
-        return Work(message.id, message.topic, message.subject_id, message.attempts)
+        return Work(
+            message.id, message.topic, message.subject_id, message.attempts, message.lease_until
+        )
 
 
-def finish(message_id: UUID) -> None:
-    """Write down that the work is done."""
+def finish(work: Work) -> None:
+    """Write down that the work is done, and that Stripe accepts our key if it was asked.
+
+    A worker that slept through its lease writes nothing: what it saw is not what is.
+    """
     with transaction() as session:
-        locked(session, OutboxMessage, message_id).done_at = utc_now()
+        message = locked(session, OutboxMessage, work.message_id)
+        if message.lease_until != work.lease_until:
+            return
+        message.done_at = utc_now()
+        if message.topic in _AT_STRIPE:
+            cases.resolve(session, CaseType.STRIPE_LOCKED_OUT, NOBODY)
+
+
+def lock_out(work: Work, patience: Patience, error: BookingServiceError) -> bool:
+    """Stop everything that needs Stripe for a lease; return whether this is the first to notice.
+
+    A key that is not accepted is nobody's work failing: it is not counted as an attempt, and the
+    one case for the whole service closes itself when Stripe is asked with success.
+    """
+    until = utc_now() + patience.lease
+    waiting = (
+        select(OutboxMessage.id)
+        .where(
+            OutboxMessage.topic.in_(_AT_STRIPE),
+            OutboxMessage.done_at.is_(None),
+            OutboxMessage.needs_review_at.is_(None),
+            OutboxMessage.not_before < until,
+        )
+        .with_for_update(skip_locked=True)
+    )
+    stopped = (
+        update(OutboxMessage)
+        .where(OutboxMessage.id.in_(waiting.scalar_subquery()))
+        .values(not_before=until)
+    )
+    with transaction() as session:
+        message = locked(session, OutboxMessage, work.message_id)
+        message.attempts = max(message.attempts - 1, 0)
+        message.last_error = type(error).__name__
+        message.lease_until = None
+        message.not_before = until
+        session.flush()
+        session.execute(stopped)
+        known = select(Case.id).where(
+            Case.type == CaseType.STRIPE_LOCKED_OUT, Case.status == CaseStatus.OPEN
+        )
+        is_news = session.scalar(known) is None
+        cases.open_(session, CaseType.STRIPE_LOCKED_OUT, NOBODY, error.code)
+        return is_news
 
 
 def postpone(work: Work, patience: Patience, error: Exception, *, foreseen: bool) -> None:
@@ -127,6 +182,8 @@ def postpone(work: Work, patience: Patience, error: Exception, *, foreseen: bool
         wait = None
     with transaction() as session:
         message = locked(session, OutboxMessage, work.message_id)
+        if message.lease_until != work.lease_until:
+            return  # another worker has begun it since
         message.last_error = type(error).__name__
         message.lease_until = None
         if wait is None:

@@ -57,7 +57,38 @@ def prove_member(session: Session, membership: Membership) -> UUID | None:
 
 def block(session: Session, payment_id: UUID) -> None:
     """A dispute stands in the way of the money: finance decides."""
-    _move(session, payment_id, {PromiseStatus.EARNED: PromiseStatus.BLOCKED})
+    blocked = PromiseStatus.BLOCKED
+    _move(session, payment_id, {PromiseStatus.EARNED: blocked, PromiseStatus.BROKEN: blocked})
+
+
+def try_again(session: Session, payment_id: UUID) -> None:
+    """What stood in the way is gone: the money is owed and will be sent."""
+    earned = PromiseStatus.EARNED
+    _move(session, payment_id, {PromiseStatus.BLOCKED: earned, PromiseStatus.BROKEN: earned})
+
+
+def waive(session: Session, payment_id: UUID) -> None:
+    """The patient gave up what was earned."""
+    earned = (PromiseStatus.EARNED, PromiseStatus.BLOCKED, PromiseStatus.BROKEN)
+    _move(session, payment_id, dict.fromkeys(earned, PromiseStatus.WAIVED))
+
+
+def all_is_back(session: Session, payment_id: UUID) -> None:
+    """The whole payment went back without being owed: there is nothing left to promise."""
+    unearned = (PromiseStatus.OPEN, PromiseStatus.LAPSED)
+    _move(session, payment_id, dict.fromkeys(unearned, PromiseStatus.VOID))
+
+
+def bank_took_it(session: Session, payment_id: UUID) -> None:
+    """A dispute was lost: the patient has the money from the bank, so nothing is owed."""
+    unpaid = (
+        PromiseStatus.OPEN,
+        PromiseStatus.EARNED,
+        PromiseStatus.BLOCKED,
+        PromiseStatus.BROKEN,
+        PromiseStatus.LAPSED,
+    )
+    _move(session, payment_id, dict.fromkeys(unpaid, PromiseStatus.VOID))
 
 
 def money_returned(session: Session, payment_id: UUID) -> None:
@@ -128,6 +159,8 @@ def _left_open(before: datetime) -> Select[UUID, UUID]:
 
 
 def _of_booking(session: Session, booking_id: UUID) -> Promise | None:
+    # News of money locks the payment first, and then its promise: nobody may go the other way.
+    session.execute(select(Payment.id).where(Payment.booking_id == booking_id).with_for_update())
     return session.scalar(_locked_promise().where(Promise.booking_id == booking_id))
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from booking_service.db import locked, transaction
 from booking_service.errors import FieldError, Invalid, NotAllowed, NotFound
 from booking_service.models import (
+    AT_REST,
     Actor,
     Booking,
     Case,
@@ -26,7 +27,15 @@ from booking_service.models import (
     Subject,
     objection,
 )
-from booking_service.services import cases, goodwill, ledger, outbox, receipts, refunds, settlements
+from booking_service.services import (
+    cases,
+    goodwill,
+    outbox,
+    receipts,
+    refund_rows,
+    refunds,
+    settlements,
+)
 
 # What leaves no other trace than the words of who did it.
 NEEDS_NOTE: Final = frozenset(
@@ -152,7 +161,8 @@ def _lock(session: Session, case: Case) -> Subject:
         return Subject(payment)
     refund = locked(session, Refund, refund.id)
     settlement = settlements.standing(session, refund)
-    return Subject(payment, refund, settlement, ledger.left_stripe(session, refund.id))
+    gone = payment.amount_cents - refund_rows.left_of(session, payment, refund.id)
+    return Subject(payment, refund, settlement, gone)
 
 
 def _retry(session: Session, decision: _Decision) -> bool:
@@ -177,9 +187,18 @@ def _approve_settlement(session: Session, decision: _Decision) -> bool:
 
 
 def _withdraw_settlement(session: Session, decision: _Decision) -> bool:
+    refund, case = decision.refund, decision.case
     settlements.withdraw(session, decision.settlement, decision.actor)
-    decision.case.note = decision.facts.note.strip()
-    return decision.subject.is_back  # the card got it after all, and now it was paid once
+    case.note = decision.facts.note.strip()
+    if refund.status not in AT_REST:
+        return True  # the card got it after all, and now it was paid once
+    left = refund_rows.left_of(session, session.get_one(Payment, refund.payment_id), refund.id)
+    if not left:
+        refund_rows.nothing_is_left(session, refund)
+        return True
+    if left < refund.amount_cents:
+        refund.amount_cents = case.amount_cents = left
+    return False
 
 
 def _approve_goodwill(session: Session, decision: _Decision) -> bool:

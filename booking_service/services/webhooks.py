@@ -13,7 +13,7 @@ from booking_service.db import locked, transaction
 from booking_service.errors import BookingServiceError
 from booking_service.gateways.payments import Event, PaymentGateway
 from booking_service.models import Topic, WebhookEvent
-from booking_service.services import checkout, outbox, refunds
+from booking_service.services import checkout, disputes, outbox, refunds
 
 log: Final = logging.getLogger(__name__)
 
@@ -28,6 +28,11 @@ _LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
     "refund.created": refunds.apply_news,
     "refund.updated": refunds.apply_news,
     "refund.failed": refunds.apply_news,
+    "charge.dispute.created": disputes.apply_news,
+    "charge.dispute.updated": disputes.apply_news,
+    "charge.dispute.closed": disputes.apply_news,
+    "charge.dispute.funds_withdrawn": disputes.apply_news,
+    "charge.dispute.funds_reinstated": disputes.apply_news,
 }
 
 

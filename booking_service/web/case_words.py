@@ -33,15 +33,15 @@ _STORIES: Final = {
     CaseType.REFUND_FAILED: (
         "{amount} is still owed. {failure}",
         (
-            "Stripe can only return money to the card it came from. Pay it another way, or try again"
-            " where that can help."
+            "Stripe can only return money to the card it came from. Pay it another way, or try"
+            " again where that can help."
         ),
     ),
     CaseType.REFUND_BLOCKED: (
         "{amount} has not been sent: the payment is disputed at the bank.",
         (
-            "The bank may return the money itself. If the dispute is won the refund is sent, and if it"
-            " is lost the patient has the money."
+            "The bank may return the money itself. If the dispute is won the refund is sent, and"
+            " if it is lost the patient has the money."
         ),
     ),
     CaseType.GOODWILL_ASKED: (
@@ -108,8 +108,8 @@ _ACTIONS: Final = {
     CaseAction.APPROVE_SETTLEMENT: (
         "Approve the payout",
         (
-            "You confirm that {amount} was paid. The patient gets an email, and the refund is done for"
-            " good."
+            "You confirm that {amount} was paid. The patient gets an email, and the refund is"
+            " done for good."
         ),
         "Approve {amount}",
     ),
@@ -168,8 +168,8 @@ def story(case: CaseView) -> tuple[str, str]:
         return (
             f"{amount} went back through Stripe after all.",
             (
-                "A payout outside Stripe is recorded too. Stop it and withdraw it, or the patient is"
-                " paid twice."
+                "A payout outside Stripe is recorded too. Stop it and withdraw it, or the patient"
+                " is paid twice."
             ),
         )
     if settlement and not settlement.approved_at:

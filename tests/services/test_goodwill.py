@@ -89,7 +89,7 @@ def test_somebody_else_approves_and_the_money_goes_back(visit, stripe, work, mai
 def test_who_asked_cannot_approve(visit):
     refund_id = ask(visit)
 
-    with pytest.raises(NotAllowed, match="You asked for this refund. Somebody else must approve"):
+    with pytest.raises(NotAllowed, match=r"You asked for this refund. Somebody else must approve"):
         resolutions.approve_goodwill(refund_id, ANA)
 
     assert refund(refund_id).status is RefundStatus.BLOCKED
@@ -98,7 +98,7 @@ def test_who_asked_cannot_approve(visit):
 def test_the_database_refuses_an_approval_by_who_asked(visit):
     refund_id = ask(visit)
 
-    with pytest.raises(IntegrityError, match="approved_by_another"), transaction() as session:
+    with pytest.raises(IntegrityError, match=r"approved_by_another"), transaction() as session:
         session.get_one(Refund, refund_id).approved_by_id = ANA.id
 
 
@@ -142,7 +142,7 @@ def test_after_a_no_somebody_may_ask_again(visit):
 def test_one_ask_a_payment_is_open(visit):
     ask(visit, 1000)
 
-    with pytest.raises(NotAllowed, match="Somebody has asked already"):
+    with pytest.raises(NotAllowed, match=r"Somebody has asked already"):
         ask(visit, 1000, BEN)
 
     assert len(all_of(Refund)) == 1
@@ -166,19 +166,19 @@ def test_all_that_is_left_is_what_nobody_gave_back_yet(visit):
 def test_money_that_went_back_or_is_owed_is_not_given_again(visit, status):
     decided(visit, status=status)
 
-    with pytest.raises(NotAllowed, match="Nothing is left of this payment"):
+    with pytest.raises(NotAllowed, match=r"Nothing is left of this payment"):
         ask(visit)
 
 
 def test_nothing_goes_back_of_a_visit_nobody_paid(seeded, stripe):
     payment = at_stripe()
 
-    with pytest.raises(NotAllowed, match="hasn't been paid"):
+    with pytest.raises(NotAllowed, match=r"hasn't been paid"):
         goodwill.ask(payment.id, None, "Why", ANA)
 
 
 def test_goodwill_needs_a_reason(visit):
-    with pytest.raises(Invalid, match="Say why the money goes back."):
+    with pytest.raises(Invalid, match=r"Say why the money goes back."):
         goodwill.ask(visit.payment.id, None, "  ", ANA)
 
 
@@ -192,7 +192,7 @@ def test_an_unknown_payment_or_refund_is_not_found(app):
 def test_owed_refunds_are_not_approved_here(visit):
     owed = decided(visit, status=RefundStatus.BLOCKED)
 
-    with pytest.raises(NotAllowed, match="This refund doesn't wait for approval."):
+    with pytest.raises(NotAllowed, match=r"This refund doesn't wait for approval."):
         resolutions.approve_goodwill(owed.id, BEN)
 
 
@@ -200,7 +200,7 @@ def test_while_the_bank_decides_no_goodwill_is_granted(visit, noon):
     refund_id = ask(visit)
     change(Payment, visit.payment.id, disputed_at=noon)
 
-    with pytest.raises(NotAllowed, match="The payment is disputed"):
+    with pytest.raises(NotAllowed, match=r"The payment is disputed"):
         resolutions.approve_goodwill(refund_id, BEN)
 
 

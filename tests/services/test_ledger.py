@@ -2,92 +2,248 @@ from types import SimpleNamespace
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
-from booking_service.db import transaction
-from booking_service.models import EntryKind, JournalEntry, JournalLine, Tender
+from booking_service.db import db, transaction
+from booking_service.gateways.payments import BalanceMovement
+from booking_service.models import (
+    EntryKind,
+    JournalEntry,
+    JournalLine,
+    PaymentTender,
+    SettlementMethod,
+    Tender,
+)
 from booking_service.services import ledger
-from tests.factories import all_of
+from booking_service.services.ledger import Movement
+from tests.factories import all_of, paid
 
 ID = uuid4()
-PAYMENT = SimpleNamespace(id=ID, amount_cents=3900, stripe_payment_intent_id="pi_1")
-REFUND = SimpleNamespace(id=ID, amount_cents=3900, stripe_refund_id="re_1")
+PAYMENT_FEE = Movement(EntryKind.PAYMENT_FEE, ID, "pi_1", stripe_id="pi_1")
 BY_CARD = SimpleNamespace(
     id=ID, tender=Tender.SAVED_CARD, reference=None, stripe_subscription_id="sub_1"
 )
 AT_DESK = SimpleNamespace(
     id=ID, tender=Tender.RECORDED, reference="T-7", stripe_subscription_id=None
 )
+CHARGEBACK = SimpleNamespace(id=ID, payment_id=None, stripe_dispute_id="du_1")
 
-# What each movement writes: its kind and Stripe's or the desk's reference, and the two lines.
+
+def settlement(method: SettlementMethod) -> SimpleNamespace:
+    return SimpleNamespace(method=method, reference="R-12", amount_cents=3900)
+
+
+@pytest.fixture
+def visit(app, seeded, noon, stripe):
+    """A first visit that was paid, with an empty ledger but for its payment."""
+    payment = paid(stripe).payment
+    db.session.rollback()
+    return SimpleNamespace(
+        id=payment.id,
+        payment=payment,
+        refund=SimpleNamespace(id=ID, payment_id=payment.id),
+        dispute=SimpleNamespace(id=ID, payment_id=payment.id, stripe_dispute_id="du_1"),
+    )
+
+
+def lines_of(kind: EntryKind, reference: str) -> dict[str, int]:
+    db.session.rollback()
+    [entry] = [e for e in all_of(JournalEntry) if (e.kind, e.reference) == (kind, reference)]
+    rows = db.session.query(JournalLine).where(JournalLine.entry_id == entry.id)
+    return {row.account: row.amount_cents for row in rows}
+
+
+# What each movement writes: its kind and reference, Stripe's id, and the lines.
 MOVEMENTS = {
-    "a first visit is paid": (
-        lambda s: ledger.record_payment(s, PAYMENT),
-        ("payment", "pi_1"),
-        {"stripe_balance": 3900, "refund_liability": -3900},
-    ),
     "Stripe keeps its fee": (
-        lambda s: ledger.record_fee(s, EntryKind.PAYMENT_FEE, ID, "pi_1", 143),
-        ("payment_fee", "pi_1"),
+        lambda s, _: ledger.record_fee(s, PAYMENT_FEE, 143),
+        (EntryKind.PAYMENT_FEE, "pi_1", "pi_1"),
         {"stripe_fees": 143, "stripe_balance": -143},
     ),
     "money goes back": (
-        lambda s: ledger.record_refund(s, REFUND),
-        ("refund", "re_1"),
+        lambda s, v: ledger.record_refund(s, v.refund, "re_1", 3900),
+        (EntryKind.REFUND, "re_1", "re_1"),
         {"refund_liability": 3900, "stripe_balance": -3900},
     ),
     "the bank sends it back": (
-        lambda s: ledger.record_refund_reversed(s, REFUND),
-        ("refund_reversed", "re_1"),
+        lambda s, v: ledger.record_refund_reversed(s, v.refund, "re_1", 3900),
+        (EntryKind.REFUND_REVERSED, "re_1", "re_1"),
         {"stripe_balance": 3900, "refund_liability": -3900},
     ),
+    "it is paid from the drawer": (
+        lambda s, v: ledger.record_settlement(s, v.refund, settlement(SettlementMethod.CASH)),
+        (EntryKind.SETTLEMENT, "R-12", None),
+        {"refund_liability": 3900, "desk_takings": -3900},
+    ),
+    "it is paid by check": (
+        lambda s, v: ledger.record_settlement(s, v.refund, settlement(SettlementMethod.CHECK)),
+        (EntryKind.SETTLEMENT, "R-12", None),
+        {"refund_liability": 3900, "bank": -3900},
+    ),
     "a promise lapses": (
-        lambda s: ledger.record_lapse(s, PAYMENT),
-        ("promise_lapsed", ""),
+        lambda s, v: ledger.record_lapse(s, v.payment),
+        (EntryKind.PROMISE_LAPSED, "", None),
         {"refund_liability": 3900, "first_visit_revenue": -3900},
     ),
+    "a bank takes it": (
+        lambda s, v: ledger.record_dispute_movement(
+            s, v.dispute, BalanceMovement("txn_1", -3900, 1500)
+        ),
+        (EntryKind.DISPUTE_WITHDRAWN, "txn_1", "du_1"),
+        {"disputed_funds": 3900, "stripe_fees": 1500, "stripe_balance": -5400},
+    ),
+    "a bank puts it back": (
+        lambda s, v: ledger.record_dispute_movement(
+            s, v.dispute, BalanceMovement("txn_2", 3900, 0)
+        ),
+        (EntryKind.DISPUTE_REINSTATED, "txn_2", "du_1"),
+        {"disputed_funds": -3900, "stripe_balance": 3900},
+    ),
+    "a bank keeps what we owed": (
+        lambda s, v: ledger.record_dispute_lost(s, v.dispute, 3900),
+        (EntryKind.DISPUTE_LOST, "", None),
+        {"disputed_funds": -3900, "refund_liability": 3900},
+    ),
+    "a bank keeps a membership's month": (
+        lambda s, _: ledger.record_dispute_lost(s, CHARGEBACK, 14900),
+        (EntryKind.DISPUTE_LOST, "", None),
+        {"disputed_funds": -14900, "dispute_losses": 14900},
+    ),
     "a member pays by card": (
-        lambda s: ledger.record_membership_payment(s, BY_CARD, 14900),
-        ("membership_payment", "sub_1"),
+        lambda s, _: ledger.record_membership_payment(s, BY_CARD, 14900),
+        (EntryKind.MEMBERSHIP_PAYMENT, "sub_1", None),
         {"stripe_balance": 14900, "membership_revenue": -14900},
     ),
     "a member pays at the desk": (
-        lambda s: ledger.record_membership_payment(s, AT_DESK, 14900),
-        ("membership_payment", "T-7"),
+        lambda s, _: ledger.record_membership_payment(s, AT_DESK, 14900),
+        (EntryKind.MEMBERSHIP_PAYMENT, "T-7", None),
         {"desk_takings": 14900, "membership_revenue": -14900},
     ),
 }
 
 
 @pytest.mark.parametrize("movement", MOVEMENTS)
-def test_each_movement_is_one_entry_whose_lines_add_up_to_zero(app, noon, movement):
-    write, named, lines = MOVEMENTS[movement]
+def test_each_movement_is_one_entry_whose_lines_add_up_to_zero(visit, noon, movement):
+    write, (kind, reference, stripe_id), lines = MOVEMENTS[movement]
 
     with transaction() as session:
-        write(session)
+        write(session, visit)
 
-    [entry] = all_of(JournalEntry)
-    assert (entry.kind, entry.reference) == named
-    assert (entry.subject_id, entry.at) == (ID, noon)
-    written = {row.account: row.amount_cents for row in all_of(JournalLine)}
-    assert written == lines
-    assert sum(written.values()) == 0
+    [entry] = [
+        e
+        for e in all_of(JournalEntry)
+        if (e.kind, e.reference) == (kind, reference) and e.subject_id in {ID, visit.id}
+    ]
+    assert (entry.stripe_id, entry.at) == (stripe_id, noon)
+    rows = [row for row in all_of(JournalLine) if row.entry_id == entry.id]
+    assert {row.account: row.amount_cents for row in rows} == lines
+    assert sum(row.amount_cents for row in rows) == 0
 
 
-def test_a_movement_is_written_once(app):
+def test_a_first_visit_paid_by_card_is_with_stripe_and_may_have_to_go_back(visit):
+    intent = visit.payment.stripe_payment_intent_id
+
+    assert lines_of(EntryKind.PAYMENT, intent) == {
+        "stripe_balance": 3900,
+        "refund_liability": -3900,
+    }
+
+
+def test_a_first_visit_paid_at_the_desk_is_in_the_drawer(app):
+    at_desk = SimpleNamespace(
+        id=ID,
+        amount_cents=3900,
+        tender=PaymentTender.CASH,
+        reference="R-1",
+        stripe_payment_intent_id=None,
+    )
+
+    with pytest.raises(Exception, match="fk_journal_entries_payment_id"), transaction() as session:
+        ledger.record_payment(session, at_desk)  # the payment itself is not written here
+
+    assert all_of(JournalEntry) == []
+
+
+def test_writing_a_movement_again_changes_nothing(visit):
     with transaction() as session:
-        ledger.record_payment(session, PAYMENT)
+        first = ledger.write(session, PAYMENT_FEE, {"stripe_fees": 1, "stripe_balance": -1})
+        second = ledger.write(session, PAYMENT_FEE, {"stripe_fees": 2, "stripe_balance": -2})
 
-    with pytest.raises(IntegrityError), transaction() as session:
-        ledger.record_payment(session, PAYMENT)
+    assert (first, second) == (True, False)
+    assert lines_of(EntryKind.PAYMENT_FEE, "pi_1") == {"stripe_fees": 1, "stripe_balance": -1}
 
-    assert len(all_of(JournalEntry)) == 1
+
+def test_a_movement_of_nothing_is_not_written(app):
+    with transaction() as session:
+        assert ledger.write(session, PAYMENT_FEE, {"stripe_fees": 0}) is False
+
+    assert all_of(JournalEntry) == []
 
 
 def test_another_reference_is_another_movement(app):
     with transaction() as session:
         for number in range(2):
-            fee = (EntryKind.MEMBERSHIP_FEE, UUID(int=7), f"pi_{number}", 30)
-            ledger.record_fee(session, *fee)
+            fee = Movement(EntryKind.MEMBERSHIP_FEE, UUID(int=7), f"pi_{number}")
+            ledger.record_fee(session, fee, 30)
 
     assert [row.amount_cents for row in all_of(JournalLine)].count(30) == 2
+
+
+def test_what_goes_back_is_no_longer_owed(visit):
+    with transaction() as session:
+        ledger.record_refund(session, visit.refund, "re_1", 1000)
+
+        assert ledger.still_owed(session, visit.id) == 2900
+
+
+def test_a_lapse_earns_only_what_is_left(visit):
+    with transaction() as session:
+        ledger.record_refund(session, visit.refund, "re_1", 1000)
+        ledger.record_lapse(session, visit.payment)
+
+    assert lines_of(EntryKind.PROMISE_LAPSED, "") == {
+        "refund_liability": 2900,
+        "first_visit_revenue": -2900,
+    }
+
+
+def test_what_goes_back_after_it_was_earned_is_taken_from_the_revenue(visit):
+    with transaction() as session:
+        ledger.record_lapse(session, visit.payment)
+        ledger.record_refund(session, visit.refund, "re_1", 3900)
+
+    assert lines_of(EntryKind.REFUND, "re_1") == {
+        "first_visit_revenue": 3900,
+        "stripe_balance": -3900,
+    }
+
+
+def test_a_refund_given_up_after_a_lapse_is_an_entry_of_its_own(visit):
+    with transaction() as session:
+        ledger.record_lapse(session, visit.payment)
+        ledger.record_refund(session, visit.refund, "re_1", 3900)
+        ledger.record_refund_reversed(session, visit.refund, "re_1", 3900)
+        ledger.record_lapse(session, visit.payment, str(visit.refund.id))
+
+        assert ledger.still_owed(session, visit.id) == 0
+
+
+def test_a_bank_that_keeps_more_than_we_owed_is_a_loss(visit):
+    with transaction() as session:
+        ledger.record_refund(session, visit.refund, "re_1", 1000)
+        ledger.record_dispute_lost(session, visit.dispute, 3900)
+
+    assert lines_of(EntryKind.DISPUTE_LOST, "") == {
+        "disputed_funds": -3900,
+        "refund_liability": 2900,
+        "dispute_losses": 1000,
+    }
+
+
+def test_what_was_lost_and_comes_back_on_appeal_is_owed_as_before(visit):
+    with transaction() as session:
+        ledger.record_dispute_lost(session, visit.dispute, 3900)
+        ledger.record_dispute_won_late(session, visit.dispute)
+        again = ledger.record_dispute_won_late(session, visit.dispute)
+
+        assert ledger.still_owed(session, visit.id) == 3900
+    assert again is False
