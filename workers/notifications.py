@@ -60,3 +60,9 @@ def refund_sent(message_id: str) -> None:
 def refund_failed(message_id: str) -> None:
     """Tell a patient that the money comes another way."""
     _send(Topic.REFUND_FAILED, message_id)
+
+
+@shared_task(name=Topic.REFUND_SETTLED_OTHERWISE)
+def refund_settled_otherwise(message_id: str) -> None:
+    """Tell a patient that the money was paid another way."""
+    _send(Topic.REFUND_SETTLED_OTHERWISE, message_id)

@@ -10,12 +10,13 @@ def register(app: Flask) -> None:
         bookings,
         desk,
         docs,
+        exceptions,
         finance,
         public,
         walk_ins,
     )
     from booking_service.web.security import csrf  # noqa: PLC0415
 
-    for module in (public, bookings, desk, walk_ins, finance, docs):
+    for module in (public, bookings, desk, walk_ins, finance, exceptions, docs):
         csrf.exempt(module.bp)
         app.register_blueprint(module.bp)

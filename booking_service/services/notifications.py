@@ -28,10 +28,17 @@ from booking_service.models import (
     Refund,
     RefundReason,
     RefundStatus,
+    Settlement,
+    SettlementMethod,
     Topic,
 )
 
 _CHANNEL: Final = "email"
+_PAID_BY: Final = {
+    SettlementMethod.CASH: "in cash",
+    SettlementMethod.CHECK: "by check",
+    SettlementMethod.BANK_TRANSFER: "by bank transfer",
+}
 _CALENDARS: Final = {
     Topic.BOOKING_CONFIRMED: calendar_file.build,
     Topic.BOOKING_MOVED: calendar_file.build,
@@ -224,6 +231,18 @@ def _refund_failed(session: Session, refund_id: UUID) -> dict[str, Any] | None:
     return facts if failed else None
 
 
+def _refund_settled_otherwise(session: Session, refund_id: UUID) -> dict[str, Any] | None:
+    settlement = session.scalar(
+        select(Settlement).where(
+            Settlement.refund_id == refund_id, Settlement.approved_at.is_not(None)
+        )
+    )
+    if settlement is None:
+        return None
+    how = _PAID_BY[settlement.method]
+    return {**_refund(session, refund_id), "settlement": settlement, "how": how}
+
+
 def _refund(session: Session, refund_id: UUID) -> dict[str, Any]:
     refund = session.scalars(
         select(Refund).where(Refund.id == refund_id).options(joinedload(Refund.payment))
@@ -260,4 +279,5 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.MEMBERSHIP_STARTED: _started,
     Topic.REFUND_SENT: _refund_sent,
     Topic.REFUND_FAILED: _refund_failed,
+    Topic.REFUND_SETTLED_OTHERWISE: _refund_settled_otherwise,
 }

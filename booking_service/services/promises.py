@@ -107,6 +107,14 @@ def money_bounced(session: Session, payment_id: UUID) -> None:
     _move(session, payment_id, {PromiseStatus.EARNED: broken, PromiseStatus.SETTLED: broken})
 
 
+def grant_goodwill(session: Session, payment_id: UUID) -> None:
+    """The practice granted goodwill instead of what was promised: nothing more is owed."""
+    payment = session.get_one(Payment, payment_id)
+    waived = PromiseStatus.WAIVED
+    _move(session, payment_id, {PromiseStatus.OPEN: waived, PromiseStatus.LAPSED: waived})
+    ledger.record_lapse(session, payment)
+
+
 def lapse(session: Session, booking_id: UUID) -> None:
     """End a promise whose visit ended, unless a membership is being started."""
     promise = _of_booking(session, booking_id)

@@ -30,6 +30,7 @@ _WORDS = (
             "stripe_locked_out",
         ),
         (
+            "goodwill_asked",
             "payment_unknown",
             "dispute_open",
             "desk_payout",
@@ -343,6 +344,15 @@ def upgrade() -> None:
     op.alter_column("bookings", "moves", server_default=None)
     op.alter_column("payments", "tender", server_default=None)
     op.create_check_constraint("approved_by_another", "refunds", "approved_by_id <> asked_by_id")
+    op.create_index(
+        "uq_refunds_one_goodwill_asked",
+        "refunds",
+        ["payment_id"],
+        unique=True,
+        postgresql_where=sa.text(
+            "reason = 'goodwill' AND status = 'blocked' AND approved_at IS NULL"
+        ),
+    )
     op.drop_constraint("paid_is_proven", "payments", type_="check")
     op.create_check_constraint(
         "paid_is_proven",
@@ -363,6 +373,13 @@ def downgrade() -> None:
         "paid_is_proven",
         "payments",
         "status <> 'paid' OR (paid_at IS NOT NULL AND stripe_payment_intent_id IS NOT NULL)",
+    )
+    op.drop_index(
+        "uq_refunds_one_goodwill_asked",
+        table_name="refunds",
+        postgresql_where=sa.text(
+            "reason = 'goodwill' AND status = 'blocked' AND approved_at IS NULL"
+        ),
     )
     op.drop_constraint("approved_by_another", "refunds", type_="check")
     op.drop_column("refunds", "approved_at")
