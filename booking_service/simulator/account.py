@@ -14,6 +14,7 @@ from booking_service.simulator.contract import Contract
 from booking_service.simulator.disorder import Disorder
 from booking_service.simulator.errors import StripeError, missing
 from booking_service.simulator.kinds import CLASSES
+from booking_service.simulator.limits import Rates
 from booking_service.simulator.log import Log, Violation
 from booking_service.simulator.store import Store
 
@@ -33,6 +34,7 @@ class Settings:
     webhook_disorder: int | None = None  # seed of random duplicates and delays; None: in order
     bank_debits: bool = True  # the bank covers refunds that the balance cannot; else they wait
     payout_interval: str = "daily"  # or "manual"
+    rate_limit: Rates | None = None  # None: whoever asks too often is not told so
 
 
 @dataclass

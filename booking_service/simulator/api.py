@@ -15,6 +15,7 @@ from booking_service.simulator.expanding import expand
 from booking_service.simulator.faults import Fault, Faults
 from booking_service.simulator.forms import Tree, decode
 from booking_service.simulator.idempotency import Answer, Answers, fingerprint, in_use
+from booking_service.simulator.limits import Limits, rate_limited
 from booking_service.simulator.log import Entry, Log, Violation
 from booking_service.simulator.operations import HANDLERS, Call
 from booking_service.simulator.shapes import Operation
@@ -62,13 +63,14 @@ class Api:
         self._answers = answers
         self._faults = faults
         self._log = log
+        self.limits = Limits()
         self._routes = [
             (method, re.compile(re.sub(r"\{\w+\}", r"([^/]+)", path)), path)
             for method, path in sorted(HANDLERS)
         ]
 
     def answer(self, asked: Asked) -> tuple[Answer, dict[str, str]]:
-        """Answer a request; the second part are headers a fault adds.
+        """Answer a request; the second part are headers that a refusal or a fault adds.
 
         Raises:
             Dropped: a fault takes the connection away.
@@ -76,13 +78,14 @@ class Api:
         request_id = new_id("req", 14)
         fault = self._faults.take_request(asked.method, asked.path)
         entry = self._log.add(_entry(asked, request_id, self._account.clock.precise(), fault))
+        headers: dict[str, str] = {}
         try:
             answer = self._performed(asked, request_id, fault)
         except StripeError as refusal:
             self._note_refusal(asked, refusal)
-            answer = _refused(refusal, request_id)
+            answer, headers = _refused(refusal, request_id), refusal.headers
         entry.status, entry.replayed = answer.status, answer.is_replayed
-        return answer, fault.headers if fault else {}
+        return answer, headers | fault.headers if fault else headers
 
     def _performed(self, asked: Asked, request_id: str, fault: Fault | None) -> Answer:
         """Perform a request, with the fault before, instead, or after it."""
@@ -124,10 +127,13 @@ class Api:
         """Find the operation and read its parameters.
 
         Raises:
-            StripeError: 501 it is not simulated; 400 the parameters are not Stripe's.
+            StripeError: 501 it is not simulated; 429 it is one too many; 400 the parameters are not
+                Stripe's.
         """
         key, ids = self._route(asked)
         operation = self._account.contract.operations[key]
+        if rates := self._account.settings.rate_limit:
+            self.limits.admit(rates, operation, "".join(ids))
         try:
             tree = decode(asked.pairs)
         except ValueError as malformed:
@@ -221,13 +227,8 @@ def _unauthorized(_key: str) -> StripeError:
     return StripeError("Invalid API Key provided.", status=401, is_saved=False)
 
 
-def _rate_limited(_key: str) -> StripeError:
-    message = "Request rate limit exceeded."
-    return StripeError(message, status=429, code="rate_limit", is_saved=False)
-
-
 _REFUSALS: Final[dict[str, Callable[[str], StripeError]]] = {
-    "rate_limit": _rate_limited,
+    "rate_limit": lambda _key: rate_limited(),
     "conflict": in_use,
     "unauthorized": _unauthorized,
 }

@@ -31,6 +31,7 @@ from booking_service.simulator.api import Api, Asked, Dropped
 from booking_service.simulator.contract import Contract, contract_of
 from booking_service.simulator.faults import Faults
 from booking_service.simulator.idempotency import Answer, Answers
+from booking_service.simulator.limits import Rates
 from booking_service.simulator.log import Log
 from booking_service.simulator.operations import HANDLERS
 from booking_service.simulator.parts import Parts
@@ -47,6 +48,7 @@ def create_simulator(
     fee_fixed_cents: int = 30,
     refund_delay_seconds: float = 5.0,
     webhook_disorder: int | None = None,
+    rate_limit: Rates | None = None,
     contract: Contract | None = None,
 ) -> Flask:
     """Build a simulator and start its background thread.
@@ -61,6 +63,7 @@ def create_simulator(
         fee_fixed_cents: see above.
         refund_delay_seconds: until a slow refund settles or a doomed one fails.
         webhook_disorder: a seed, to duplicate, delay and so reorder deliveries at random.
+        rate_limit: beyond which requests are answered 429; never if None.
         contract: one that was derived already, of `operations()`.
     """
     settings = Settings(
@@ -70,6 +73,7 @@ def create_simulator(
         fee_fixed_cents,
         refund_delay_seconds,
         webhook_disorder,
+        rate_limit=rate_limit,
     )
     faults, log = Faults(), Log()
     account = Account(Store(state), contract or contract_of(operations()), settings, log)
