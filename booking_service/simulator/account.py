@@ -9,7 +9,7 @@ from threading import Condition
 from typing import Final, TypeVar
 
 from booking_service.simulator.checks import Json, Value, misfits, skeleton
-from booking_service.simulator.clock import MAIN, Clock
+from booking_service.simulator.clock import DAY, MAIN, Clock
 from booking_service.simulator.contract import Contract
 from booking_service.simulator.disorder import Disorder
 from booking_service.simulator.errors import StripeError, missing
@@ -17,6 +17,9 @@ from booking_service.simulator.kinds import CLASSES
 from booking_service.simulator.limits import Rates
 from booking_service.simulator.log import Log, Violation
 from booking_service.simulator.store import Store
+
+EVENT_AGES_OUT: Final = "event.ages_out"
+EVENTS_KEPT: Final = 30 * DAY  # seconds
 
 _ALPHABET: Final = string.ascii_letters + string.digits
 _Made = TypeVar("_Made")
@@ -154,6 +157,7 @@ class Account:
         for absent in ("account", "context"):  # only sent to platforms
             event.pop(absent, None)
         self.save(event)
+        self.after_main(EVENTS_KEPT, EVENT_AGES_OUT, event["id"])
         for endpoint in endpoints:
             for delay in self._disorder.delays() if self._disorder else (0.0,):
                 self.owe(event["id"], endpoint, delay)

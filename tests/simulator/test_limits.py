@@ -32,7 +32,6 @@ def reason(limits, rates, operation, id_="x"):
     try:
         limits.admit(rates, operation, id_)
     except StripeError as refusal:
-        assert (refusal.status, refusal.is_saved) == (429, False)
         return refusal.headers[REASON]
     return ""
 
@@ -99,7 +98,7 @@ def test_threads_together_get_no_more_than_one_alone():
 def test_the_sdk_is_told_and_does_not_ask_again_by_itself(sim):
     assert sim.post("/_sim/settings", rate_limit={"account": 9, "endpoint": 1}).status_code == 200
 
-    error = refused(lambda: sim.client(retries=3).v1.charges.list())
+    error = refused(sim.client(retries=3).v1.charges.list)
 
     assert (error.http_status, error.error.code) == (429, "rate_limit")
     assert (error.error.type, error.headers[REASON]) == ("invalid_request_error", "endpoint-rate")
