@@ -127,7 +127,7 @@ class Account:
 
         An update that changes nothing is told to nobody.
         """
-        before = {name: thing.get(name) for name in fields if thing.get(name) != fields[name]}
+        before = _before(thing, fields)
         if not before and event.endswith(".updated"):
             return self.save(thing)
         thing.update(fields)
@@ -204,6 +204,19 @@ class Account:
         self.owes_now = self.owes_now or due <= self.clock.real()
         sql = "INSERT INTO timers (due, name, subject, line) VALUES (?, ?, ?, ?)"
         self.store.rows(sql, (due, name, subject, line))
+
+
+def _before(thing: Json, changes: Json) -> Json:
+    """Return what will have been different; of a hash, as Stripe does, only the keys that were."""
+    found: Json = {}
+    for name, new in changes.items():
+        old = thing.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+            found |= {name: {key: old.get(key) for key in keys}} if keys else {}
+        elif old != new:
+            found[name] = old
+    return found
 
 
 def new_id(prefix: str, length: int = 23) -> str:

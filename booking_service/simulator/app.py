@@ -8,7 +8,6 @@ from flask import Flask, Response, request
 
 from booking_service.simulator import (  # noqa: F401 - each registers its operations
     account_pages,
-    catalog,
     checkout,
     control,
     customers,
@@ -20,6 +19,8 @@ from booking_service.simulator import (  # noqa: F401 - each registers its opera
     pages,
     payments,
     payouts,
+    prices,
+    products,
     refunds,
     searching,
     setups,

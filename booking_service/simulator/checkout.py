@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from booking_service.simulator import catalog, payments, setups
+from booking_service.simulator import payments, prices, setups
 from booking_service.simulator.account import Account, merged_metadata, new_id
 from booking_service.simulator.checks import Json
 from booking_service.simulator.clock import DAY
@@ -179,8 +179,9 @@ def _line(call: Call, index: int, line: Json) -> Json:
         raise invalid(message, f"{at}[quantity]", "parameter_missing")
     if line.get("price"):
         price = account.get("price", line["price"], f"{at}[price]")
+        prices.refuse_inactive(account, price, f"{at}[price]")
     else:
-        price = catalog.price_from(account, line["price_data"], f"{at}[price_data]")
+        price = prices.price_from(account, line["price_data"], f"{at}[price_data]")
     wanted = "one_time" if call.get("mode") == "payment" else "recurring"
     if price["type"] != wanted:
         message = f"You specified `{call.get('mode')}` mode but passed a {price['type']} price."
