@@ -132,6 +132,13 @@ def _add_acts(bp: Blueprint, parts: Parts) -> None:
             session, _ = acts.authenticate(parts, id_, is_holder=is_holder)
         return session
 
+    @bp.post("/payment_intents/<id_>/authenticate")
+    def authenticate(id_: str) -> Json:
+        succeeds = _facts().get("succeed")
+        if not isinstance(succeeds, bool):
+            raise ValueError("succeed is expected, true or false")  # noqa: TRY004 - answered with 400
+        return acts.authenticate_intent(parts, id_, is_holder=succeeds)
+
     @bp.post("/disputes")
     def dispute() -> tuple[Json, int]:
         return acts.open_dispute(parts, _facts()), 201
