@@ -21,7 +21,8 @@ from booking_service.simulator.store import Store
 EVENT_AGES_OUT: Final = "event.ages_out"
 EVENTS_KEPT: Final = 30 * DAY  # seconds
 
-_ALPHABET: Final = string.ascii_letters + string.digits
+_ALPHABET: Final = (string.ascii_letters + string.digits).encode()
+_LETTERS: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 _Made = TypeVar("_Made")
 
 
@@ -145,9 +146,10 @@ class Account:
             data["previous_attributes"] = before
         request = {"id": self.cause.id, "idempotency_key": self.cause.idempotency_key}
         endpoints = self._listening(type_)
-        event = self.new(
+        event = self.blank(
             "event",
-            new_id("evt_1"),
+            id=new_id("evt_1"),
+            created=self.clock.now(),
             type=type_,
             data=data,
             api_version=self.contract.version,
@@ -222,8 +224,7 @@ def _before(thing: Json, changes: Json) -> Json:
 def new_id(prefix: str, length: int = 23) -> str:
     """Return a new object id of Stripe's form: `new_id("pi_3")` is `pi_3...`."""
     joint = "" if prefix[-1].isdigit() else "_"
-    drawn = secrets.token_bytes(length)
-    return prefix + joint + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in drawn)
+    return prefix + joint + secrets.token_bytes(length).translate(_LETTERS).decode()
 
 
 def merged_metadata(old: dict[str, str] | None, new: Value) -> dict[str, str]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from booking_service.simulator.account import Account, Cause, new_id
@@ -42,6 +43,15 @@ class Asked:
     key: str
     host_url: str
 
+    @cached_property
+    def tree(self) -> Tree:
+        """The parameters as they were sent.
+
+        Raises:
+            ValueError: they cannot be read.
+        """
+        return decode(self.pairs)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -64,10 +74,11 @@ class Api:
         self._faults = faults
         self._log = log
         self.limits = Limits()
-        self._routes = [
-            (method, re.compile(re.sub(r"\{\w+\}", r"([^/]+)", path)), path)
-            for method, path in sorted(HANDLERS)
-        ]
+        self._routes: dict[tuple[str, int], list[tuple[re.Pattern[str], str]]] = {}
+        for method, path in sorted(HANDLERS):
+            pattern = re.compile(re.sub(r"\{\w+\}", r"([^/]+)", path))
+            alike = self._routes.setdefault((method, path.count("/")), [])
+            alike.append((pattern, path))
 
     def answer(self, asked: Asked) -> tuple[Answer, dict[str, str]]:
         """Answer a request; the second part are headers that a refusal or a fault adds.
@@ -135,7 +146,7 @@ class Api:
         if rates := self._account.settings.rate_limit:
             self.limits.admit(rates, operation, "".join(ids))
         try:
-            tree = decode(asked.pairs)
+            tree = asked.tree
         except ValueError as malformed:
             raise StripeError(str(malformed), is_saved=False) from malformed
         if asked.method == "POST" and asked.path in _INTENTS and _GONE in tree:
@@ -152,16 +163,16 @@ class Api:
         Raises:
             StripeError: 501, it is not simulated.
         """
-        for method, pattern, path in self._routes:
-            found = pattern.fullmatch(asked.path)
-            if found and method == asked.method.lower():
+        method = asked.method.lower()
+        for pattern, path in self._routes.get((method, asked.path.count("/")), []):
+            if found := pattern.fullmatch(asked.path):
                 return (method, path), list(found.groups())
         raise not_simulated(f"{asked.method} {asked.path}")
 
     def _once(self, request: Request, fault: Fault | None) -> Answer:
         """Execute a request, or repeat the answer its key has already."""
         asked, key = request.asked, request.asked.key if request.asked.method == "POST" else ""
-        print_ = fingerprint(asked.method, asked.path, request.tree)
+        print_ = fingerprint(asked.method, asked.path, request.tree) if key else ""
         with self._answers.reserved(key) if key else nullcontext():
             if fault and fault.kind == "hold_performing":
                 self._faults.wait_for_release(fault)
@@ -208,7 +219,7 @@ class Api:
 
 def _entry(asked: Asked, request_id: str, at: float, fault: Fault | None) -> Entry:
     try:
-        tree = decode(asked.pairs)
+        tree = asked.tree
     except ValueError:
         tree = {}  # the answer says what is wrong with it
     name = fault.kind if fault else ""

@@ -46,6 +46,7 @@ class Contract:
         self.version, self.sdk_version = sdk.versions()
         self._places: dict[str, tuple[_Place, ast.ClassDef]] = {}
         self._records: dict[str, Record] = {}
+        self.skeletons: dict[str, str] = {}  # record -> its empty object in JSON; see `checks`
         calls = sdk.calls(frozenset(path for _, path in operations))
         if missing := operations - calls.keys():
             raise LookupError(f"not operations of this SDK: {sorted(missing)}")
