@@ -32,6 +32,15 @@ class Entry:
 
 def build(entry: Entry, practice: Practice) -> bytes:
     """Return an iCalendar file (RFC 5545); a later one of the same booking replaces it."""
+    return _file(entry, practice, "PUBLISH")
+
+
+def cancellation(entry: Entry, practice: Practice) -> bytes:
+    """Return the file that takes the entry out of a calendar again (RFC 5546, METHOD:CANCEL)."""
+    return _file(entry, practice, "CANCEL")
+
+
+def _file(entry: Entry, practice: Practice, method: str) -> bytes:
     event = Event()
     event.add("uid", f"{entry.booking_id}@first-visit")
     event.add("sequence", entry.sequence)
@@ -41,10 +50,12 @@ def build(entry: Entry, practice: Practice) -> bytes:
     event.add("summary", _TITLE)
     event.add("location", place(practice))
     event.add("description", _note(entry))
+    if method == "CANCEL":
+        event.add("status", "CANCELLED")
     calendar = Calendar()
     calendar.add("prodid", "-//First Visit//Booking//EN")
     calendar.add("version", "2.0")
-    calendar.add("method", "PUBLISH")
+    calendar.add("method", method)
     calendar.add_component(event)
     file: bytes = calendar.to_ical()
     return file

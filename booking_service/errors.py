@@ -50,8 +50,13 @@ class SlotTaken(BookingServiceError):
 
     code = "slot_taken"
 
-    def __init__(self, practitioner_id: UUID, starts_at: datetime) -> None:
-        super().__init__("That time was just booked. You haven't been charged.")
+    def __init__(
+        self,
+        practitioner_id: UUID,
+        starts_at: datetime,
+        and_now: str = "You haven't been charged.",
+    ) -> None:
+        super().__init__(f"That time was just booked. {and_now}")
         self.practitioner_id = practitioner_id
         self.starts_at = starts_at
 
@@ -112,6 +117,12 @@ class NoSavedCard(NotAllowed):
 
 class IllegalTransition(NotAllowed):
     """A status may not follow the one the record has."""
+
+
+class ComparisonUnderWay(NotAllowed):
+    """The books are being compared; one comparison at a time is enough."""
+
+    code = "comparison_under_way"
 
 
 class IdempotencyKeyReused(BookingServiceError):

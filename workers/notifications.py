@@ -26,6 +26,24 @@ def booking_confirmed(message_id: str) -> None:
     _send(Topic.BOOKING_CONFIRMED, message_id)
 
 
+@shared_task(name=Topic.BOOKING_MOVED)
+def booking_moved(message_id: str) -> None:
+    """Tell a patient the new time, and the old one."""
+    _send(Topic.BOOKING_MOVED, message_id)
+
+
+@shared_task(name=Topic.BOOKING_CANCELLED)
+def booking_cancelled(message_id: str) -> None:
+    """Tell a patient that a visit is cancelled, and where its money is."""
+    _send(Topic.BOOKING_CANCELLED, message_id)
+
+
+@shared_task(name=Topic.SLOT_LOST)
+def slot_lost(message_id: str) -> None:
+    """Tell a patient whose time was gone to choose another, or to have the money back."""
+    _send(Topic.SLOT_LOST, message_id)
+
+
 @shared_task(name=Topic.MEMBERSHIP_STARTED)
 def membership_started(message_id: str) -> None:
     """Welcome a member whose first visit is not refunded."""
@@ -42,3 +60,9 @@ def refund_sent(message_id: str) -> None:
 def refund_failed(message_id: str) -> None:
     """Tell a patient that the money comes another way."""
     _send(Topic.REFUND_FAILED, message_id)
+
+
+@shared_task(name=Topic.REFUND_SETTLED_OTHERWISE)
+def refund_settled_otherwise(message_id: str) -> None:
+    """Tell a patient that the money was paid another way."""
+    _send(Topic.REFUND_SETTLED_OTHERWISE, message_id)

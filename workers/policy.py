@@ -10,7 +10,10 @@ QUEUES: Final = {
     "webhooks": "webhooks",
     "notifications": "mail",
     "holds": "periodic",
+    "checkout": "periodic",
+    "choices": "periodic",
     "promises": "periodic",
+    "reconciliation": "periodic",
 }
 
 
@@ -66,8 +69,33 @@ def policy(settings: Settings) -> dict[str, Any]:
                 "schedule": settings.hold_sweep.total_seconds(),
                 "options": _each(settings.hold_sweep.total_seconds()),
             },
+            "ask about forgotten payment pages": {
+                "task": "checkout.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "send back what nobody chose a time for": {
+                "task": "choices.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "fetch undelivered events": {
+                "task": "webhooks.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
             "let promises of past days lapse": {
                 "task": "promises.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "compare the books": {
+                "task": "reconciliation.run",
+                "schedule": settings.reconcile_interval.total_seconds(),
+                "options": _each(settings.reconcile_interval.total_seconds()),
+            },
+            "end memberships nobody paid for": {
+                "task": "memberships.sweep",
                 "schedule": settings.reminder_sweep.total_seconds(),
                 "options": _each(settings.reminder_sweep.total_seconds()),
             },

@@ -11,3 +11,9 @@ from workers.work import do
 def process(message_id: str) -> None:
     """Look up what one event is about."""
     do(message_id, lambda event_id: webhooks.process(event_id, gateway()))
+
+
+@shared_task(name="webhooks.sweep")
+def sweep() -> None:
+    """Fetch the events that Stripe could not deliver."""
+    webhooks.sweep(gateway())

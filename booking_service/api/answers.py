@@ -9,6 +9,9 @@ from booking_service.api.fields import Answered, Instant
 from booking_service.models import (
     Account,
     BookingStatus,
+    CaseAction,
+    CaseStatus,
+    CaseType,
     ChargeStatus,
     MembershipStatus,
     PaymentStatus,
@@ -182,6 +185,9 @@ class MembershipAnswer(Answered):
 
     membership: MembershipDetail
     refund: MembershipRefund | None
+    checkout_url: str | None = Field(
+        description="Where the patient pays the first month, with the method checkout_link."
+    )
 
 
 class VisitPatient(Answered):
@@ -276,6 +282,9 @@ class RefundAnswer(RefundItem):
     """One refund with its timeline, newest first, and its proofs."""
 
     trace_number: str | None
+    note: str | None = Field(description="Why, in the words of who asked for goodwill.")
+    approved_by: str | None
+    approved_at: Instant | None
     paid_cents: int
     fee_cents: int | None
     promise: PromiseAnswer | None
@@ -284,28 +293,34 @@ class RefundAnswer(RefundItem):
 
 
 class ExceptionItem(Answered):
-    """Something only a person can put right."""
+    """Something only a person can put right, and what the caller may do about it."""
 
     id: UUID
-    type: str
-    status: str
+    type: CaseType
+    status: CaseStatus
     subject_id: UUID
     refund_id: UUID | None
     detail: str
     amount_cents: int | None
     owner: str | None
+    owner_id: UUID | None
     opened_at: Instant
     due_at: Instant
     age_seconds: int
-    allowed_actions: list[str]
+    allowed_actions: list[CaseAction]
+    resolution: CaseAction | None
+    resolved_by: str | None
+    resolved_at: Instant | None
+    note: str | None
 
 
 class ExceptionsAnswer(Answered):
-    """Open exceptions, the most urgent first."""
+    """A page of open exceptions, most urgent first; `count` and `total_cents` are of them all."""
 
     items: list[ExceptionItem]
     count: int
-    next_cursor: str | None = None
+    total_cents: int
+    next_cursor: str | None
 
 
 class LineAnswer(Answered):

@@ -1,4 +1,4 @@
-"""Finance: refunds with their proofs, open exceptions, and the journal."""
+"""Finance: refunds with their proofs, and the journal."""
 
 import csv
 import io
@@ -14,7 +14,6 @@ from booking_service.api import answers
 from booking_service.api.access import acting, scope
 from booking_service.api.contract import reply, spec
 from booking_service.api.requests import MonthQuery, RefundsQuery
-from booking_service.clock import utc_now
 from booking_service.models import Role
 from booking_service.queries import finance
 from booking_service.services import exports
@@ -59,55 +58,7 @@ def get_refunds(query: RefundsQuery) -> Response:
 )
 def get_refund(refund_id: UUID) -> Response:
     """One refund with its timeline, newest first, and its proofs."""
-    view = finance.refund(refund_id)
-    return reply(
-        answers.RefundAnswer(
-            **answers.RefundItem.model_validate(view).__dict__,
-            trace_number=view.trace_number,
-            paid_cents=view.paid_cents,
-            fee_cents=view.fee_cents,
-            promise=answers.PromiseAnswer(status=view.promise_status)
-            if view.promise_status
-            else None,
-            proofs=answers.ProofsAnswer.model_validate(view),
-            timeline=[
-                answers.MomentAnswer(
-                    at=moment.at,
-                    what=moment.what,
-                    actor=moment.actor,
-                    evidence=list(moment.evidence),
-                )
-                for moment in view.timeline
-            ],
-        )
-    )
-
-
-@bp.get("/exceptions")
-@spec.validate(
-    resp=Answers(HTTP_200=answers.ExceptionsAnswer, **_REFUSED), tags=_TAGS, security=_SECURITY
-)
-def get_exceptions() -> Response:
-    """What only a person can put right, the most urgent first."""
-    now = utc_now()
-    items = [
-        answers.ExceptionItem(
-            id=case.id,
-            type=case.type,
-            status=case.status,
-            subject_id=case.subject_id,
-            refund_id=case.refund_id,
-            detail=case.detail,
-            amount_cents=case.amount_cents,
-            owner=case.owner,
-            opened_at=case.opened_at,
-            due_at=case.due_at,
-            age_seconds=int((now - case.opened_at).total_seconds()),
-            allowed_actions=[],
-        )
-        for case in finance.open_cases()
-    ]
-    return reply(answers.ExceptionsAnswer(items=items, count=len(items)))
+    return reply(told(refund_id))
 
 
 @bp.get("/ledger")
@@ -122,6 +73,31 @@ def get_ledger(query: MonthQuery) -> Response:
         exports.note_export(acting(), "ledger", len(lines))
         return _file(lines, f"ledger-{query.month:%Y-%m}.csv")
     return reply(answers.LedgerAnswer(items=lines, count=len(lines)))
+
+
+def told(refund_id: UUID) -> answers.RefundAnswer:
+    """Return one refund as it is told to programs."""
+    view = finance.refund(refund_id)
+    return answers.RefundAnswer(
+        **answers.RefundItem.model_validate(view).__dict__,
+        trace_number=view.trace_number,
+        note=view.note,
+        approved_by=view.approved_by,
+        approved_at=view.approved_at,
+        paid_cents=view.paid_cents,
+        fee_cents=view.fee_cents,
+        promise=answers.PromiseAnswer(status=view.promise_status) if view.promise_status else None,
+        proofs=answers.ProofsAnswer.model_validate(view),
+        timeline=[
+            answers.MomentAnswer(
+                at=moment.at,
+                what=moment.what,
+                actor=moment.actor,
+                evidence=list(moment.evidence),
+            )
+            for moment in view.timeline
+        ],
+    )
 
 
 def _file(lines: Iterable[answers.LineAnswer], name: str) -> Response:

@@ -2,14 +2,22 @@
 
 import re
 from datetime import date
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from booking_service.api.fields import Day, Instant, Sent, Text
-from booking_service.models import RefundReason, RefundStatus, Tender
+from booking_service.models import (
+    CaseAction,
+    CaseType,
+    PaymentTender,
+    RefundReason,
+    RefundStatus,
+    SettlementMethod,
+    Tender,
+)
 
 _MOST_DAYS: Final = 62
 _MOST_ITEMS: Final = 200
@@ -77,6 +85,40 @@ class BookingSent(Sent):
     )
 
 
+class RescheduleSent(Sent):
+    """Another time for a visit, one of those GET /slots lists."""
+
+    practitioner_id: UUID
+    starts_at: Instant
+
+
+class StepSent(Sent):
+    """When a step of a visit was, if it is noted later. The body may be left out."""
+
+    at: Instant | None = Field(
+        default=None, description="Now, when it is left out. On the visit's local day, not later."
+    )
+
+
+class DeskPaymentSent(Sent):
+    """How the desk was paid."""
+
+    tender: PaymentTender = Field(description="cash, or terminal for the desk's own card terminal.")
+    reference: Text = Field(min_length=1, max_length=64, description="The receipt's number.")
+
+
+class WalkInSent(Sent):
+    """A first visit of today, paid at the desk."""
+
+    practitioner_id: UUID
+    starts_at: Instant | None = Field(default=None, description="Now, when it is left out.")
+    patient: PatientSent
+    payment: DeskPaymentSent
+    accept_terms_version: int = Field(
+        ge=1, le=2**31 - 1, description="The version that the patient was shown."
+    )
+
+
 class PaymentSent(Sent):
     """How the first month is paid."""
 
@@ -111,6 +153,44 @@ class RefundsQuery(Sent):
     reason: RefundReason | None = None
     cursor: Text | None = Field(default=None, max_length=200)
     limit: int = Field(default=50, ge=1, le=_MOST_ITEMS)
+
+
+class GoodwillSent(Sent):
+    """Money to give back that is not owed. Another person approves it."""
+
+    payment_id: UUID
+    amount_cents: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="All that is left, when it is left out."
+    )
+    reason: Literal[RefundReason.GOODWILL]
+    note: Text = Field(max_length=500, description="Why. No health details.")
+
+
+class ExceptionsQuery(Sent):
+    """Which open exceptions."""
+
+    type: CaseType | None = None
+    owner_id: UUID | None = None
+    overdue: bool = False
+    q: Text = Field(default="", max_length=100, description="A booking code, or a Stripe id.")
+    cursor: Text | None = Field(default=None, max_length=200)
+    limit: int = Field(default=50, ge=1, le=_MOST_ITEMS)
+
+
+class ResolveSent(Sent):
+    """What to do about an exception: one of its `allowed_actions`."""
+
+    action: CaseAction
+    note: Text = Field(
+        default="", max_length=500, description="Why. Some actions need it. No health details."
+    )
+    method: SettlementMethod | None = Field(default=None, description="For `settle`.")
+    reference: Text = Field(
+        default="",
+        max_length=100,
+        description="For `settle`: check number, receipt, or the bank's reference.",
+    )
+    owner_id: UUID | None = Field(default=None, description="For `assign`.")
 
 
 class MonthQuery(Sent):

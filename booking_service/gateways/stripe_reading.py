@@ -11,6 +11,9 @@ from booking_service.models import RefundStatus
 # Marks what is ours in an account that other applications may share.
 APPLICATION: Final = "first_visit"
 
+# What an intent ends in whose money was promised on the page and did not come.
+_NEVER: Final = frozenset({"requires_payment_method", "canceled"})
+
 
 def checkout(session: stripe.checkout.Session) -> Checkout:
     """Read a payment page, whose payment must be expanded."""
@@ -23,6 +26,11 @@ def checkout(session: stripe.checkout.Session) -> Checkout:
         status=CheckoutStatus(session.status or CheckoutStatus.OPEN),
         booking_id=uuid_of(ours(session).get("booking_id")),
         payment=payment,
+        has_failed=session.status == "complete"
+        and session.payment_status == "unpaid"
+        and getattr(intent, "status", None) in _NEVER,
+        membership_id=uuid_of(ours(session).get("membership_id")),
+        subscription_id=id_of(session.subscription),
     )
 
 
@@ -41,6 +49,7 @@ def card_payment(intent: stripe.PaymentIntent, customer_id: str | None) -> CardP
         payment_method_id=id_of(intent.payment_method) if kept else None,
         card_brand=card.brand if card else None,
         card_last4=card.last4 if card else None,
+        has_gone_back=isinstance(charge, stripe.Charge) and charge.amount_refunded > 0,
     )
 
 
@@ -69,7 +78,7 @@ def outcome(refund: stripe.Refund) -> RefundOutcome:
     )
 
 
-def ours(thing: stripe.StripeObject) -> dict[str, str]:
+def ours(thing: stripe.StripeObject | None) -> dict[str, str]:
     """Return an object's metadata if this application made it, and nothing otherwise."""
     metadata = getattr(thing, "metadata", None)
     values: dict[str, str] = metadata.to_dict() if metadata else {}

@@ -3,7 +3,8 @@
 from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
-from booking_service.models.cases import Case, CaseStatus, CaseType
+from booking_service.models.case_rules import Subject, objection
+from booking_service.models.cases import ACTIONS, Case, CaseAction, CaseStatus, CaseType
 from booking_service.models.disputes import BLOCKING, Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
@@ -20,14 +21,16 @@ from booking_service.models.reconciliation import (
     DiscrepancyKind,
     Payout,
     ReconciliationRun,
+    StripeMovement,
 )
 from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
-from booking_service.models.settlements import Settlement, SettlementMethod
+from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.webhooks import WebhookEvent
 
 __all__ = [
+    "ACTIONS",
     "AT_REST",
     "BLOCKING",
     "LIVE",
@@ -43,6 +46,7 @@ __all__ = [
     "Booking",
     "BookingStatus",
     "Case",
+    "CaseAction",
     "CaseStatus",
     "CaseType",
     "ChargeStatus",
@@ -79,6 +83,8 @@ __all__ = [
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "StripeMovement",
+    "Subject",
     "Tender",
     "TermsAcceptance",
     "TimeOff",
@@ -86,4 +92,6 @@ __all__ = [
     "WebhookEvent",
     "WorkingHours",
     "name_key",
+    "objection",
+    "takes_two",
 ]

@@ -107,7 +107,7 @@ class Booking(Base):
     treatment_noted_at: Mapped[datetime | None]
     # Paid, and the time was taken meanwhile: until then the patient may choose another.
     choose_until: Mapped[datetime | None]
-    moves: Mapped[int] = mapped_column(default=0)  # how often the patient has moved it
+    moves: Mapped[int] = mapped_column(default=0)  # how often it was moved to another time
 
     patient: Mapped[Patient | None] = relationship(lazy="raise")
     practitioner: Mapped[Practitioner] = relationship(lazy="raise")

@@ -14,11 +14,16 @@ class Topic(StrEnum):
     """What happened. The value is the name of the Celery task that must hear of it."""
 
     BOOKING_CONFIRMED = "notifications.booking_confirmed"
+    BOOKING_MOVED = "notifications.booking_moved"  # about the audit row that says from when
+    BOOKING_CANCELLED = "notifications.booking_cancelled"
+    SLOT_LOST = "notifications.slot_lost"
     MEMBERSHIP_DUE = "memberships.start"
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"
     REFUND_SENT = "notifications.refund_sent"
     REFUND_FAILED = "notifications.refund_failed"
+    RECONCILIATION_ASKED = "reconciliation.asked"
+    REFUND_SETTLED_OTHERWISE = "notifications.refund_settled_otherwise"
     WEBHOOK_RECEIVED = "webhooks.process"
 
 

@@ -1,5 +1,7 @@
 """Patients: the people who book."""
 
+from datetime import datetime
+
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
 
@@ -26,3 +28,4 @@ class Patient(Base):
     email: Mapped[str]  # lower case
     phone: Mapped[str]  # E.164
     locale: Mapped[str]
+    erased_at: Mapped[datetime | None]  # asked to be forgotten: the rest says nothing any more

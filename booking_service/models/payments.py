@@ -66,5 +66,12 @@ class Payment(Base):
 
     @property
     def card(self) -> str:
-        """The card in words a patient knows it by, like "Visa 4242"."""
+        """What was paid with, in words a patient knows it by, like "Visa 4242"."""
+        if self.tender is not PaymentTender.CARD:
+            return "cash" if self.tender is PaymentTender.CASH else "a card at the desk"
         return f"{(self.card_brand or 'card').title()} {self.card_last4 or ''}".strip()
+
+    @property
+    def way_back(self) -> str:
+        """Where the money goes back to, in the same words."""
+        return self.card if self.tender is PaymentTender.CARD else "you at the desk"

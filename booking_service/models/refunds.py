@@ -77,6 +77,14 @@ class Refund(Base):
                 "reason IN ('membership', 'cancellation', 'duplicate_payment', 'slot_lost')"
             ),
         ),
+        Index(
+            "uq_refunds_one_goodwill_asked",
+            "payment_id",
+            unique=True,
+            postgresql_where=text(
+                "reason = 'goodwill' AND status = 'blocked' AND approved_at IS NULL"
+            ),
+        ),
         Index("ix_refunds_requested_at", "requested_at", "id"),
     )
 
@@ -98,6 +106,12 @@ class Refund(Base):
     trace_number: Mapped[str | None]  # what the bank finds it by
 
     payment: Mapped[Payment] = relationship(lazy="raise")
+
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether one person asked for it as goodwill, and nobody else has decided."""
+        is_goodwill = self.reason is RefundReason.GOODWILL
+        return is_goodwill and self.status is RefundStatus.BLOCKED and self.approved_at is None
 
     def may_become(self, status: RefundStatus) -> bool:
         """Whether `status` would be news; an answer that took a long way round may not be."""

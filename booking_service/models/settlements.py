@@ -2,12 +2,26 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from booking_service.db import Base
+from booking_service.models.payments import Payment, PaymentTender
+
+# What the desk took and hands back takes one person up to this, and two above it.
+TWO_PEOPLE_ABOVE_CENTS: Final = 10_000
+
+
+def takes_two(payment: Payment, amount_cents: int) -> bool:
+    """Whether paying `amount_cents` of a payment back outside Stripe takes two people.
+
+    It always does when the money came by card: then it should go back by card, and somebody else
+    must have seen why it cannot.
+    """
+    return payment.tender is PaymentTender.CARD or amount_cents > TWO_PEOPLE_ABOVE_CENTS
 
 
 class SettlementMethod(StrEnum):
@@ -20,6 +34,8 @@ class SettlementMethod(StrEnum):
 
 class Settlement(Base):
     """One payment of a refund outside Stripe, recorded by one and approved by another.
+
+    What the desk hands back itself, up to $100.00, has nobody in `approved_by`.
 
     While one stands, recorded or approved, nothing of that refund is sent to Stripe.
     """

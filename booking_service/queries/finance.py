@@ -14,9 +14,6 @@ from booking_service.db import db
 from booking_service.errors import FieldError, Invalid
 from booking_service.models import (
     Booking,
-    Case,
-    CaseStatus,
-    CaseType,
     Membership,
     Patient,
     Payment,
@@ -24,7 +21,19 @@ from booking_service.models import (
     Refund,
     RefundReason,
     RefundStatus,
-    StaffMember,
+)
+from booking_service.queries.finance_cases import (
+    CaseFilter,
+    CasePage,
+    CaseRow,
+    CaseView,
+    GoodwillView,
+    case,
+    case_owners,
+    cases,
+    cases_to_export,
+    goodwill,
+    open_cases,
 )
 from booking_service.queries.finance_ledger import (
     AccountTotal,
@@ -36,7 +45,11 @@ from booking_service.queries.finance_refund import Journal, Moment, RefundView, 
 
 __all__ = [
     "AccountTotal",
+    "CaseFilter",
+    "CasePage",
     "CaseRow",
+    "CaseView",
+    "GoodwillView",
     "Journal",
     "JournalRow",
     "Moment",
@@ -45,6 +58,11 @@ __all__ = [
     "RefundRow",
     "RefundView",
     "What",
+    "case",
+    "case_owners",
+    "cases",
+    "cases_to_export",
+    "goodwill",
     "ledger",
     "open_cases",
     "practice_zone",
@@ -107,22 +125,6 @@ class RefundPage:
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class CaseRow:
-    """One exception that needs a person."""
-
-    id: UUID
-    type: CaseType
-    status: CaseStatus
-    subject_id: UUID
-    detail: str
-    amount_cents: int | None
-    owner: str | None
-    opened_at: datetime
-    due_at: datetime
-    refund_id: UUID | None  # when the subject is a refund, or a payment that has one
-
-
 def practice_zone() -> ZoneInfo:
     """Return the time zone in which finance reads days and months."""
     return db.session.scalars(select(Practice)).one().zone
@@ -157,32 +159,6 @@ def refunds_to_export(chosen: RefundFilter) -> Iterator[RefundRow]:
     query = _rows().where(*_conditions(chosen)).execution_options(yield_per=_BATCH)
     for row in db.session.execute(query):
         yield _row(*row)
-
-
-def open_cases() -> list[CaseRow]:
-    """Return what needs a person, the most urgent first."""
-    rows = db.session.execute(
-        select(Case, StaffMember.name, Refund.id)
-        .outerjoin(StaffMember, StaffMember.id == Case.owner_id)
-        .outerjoin(Refund, Refund.id == Case.subject_id)
-        .where(Case.status == CaseStatus.OPEN)
-        .order_by(Case.due_at, Case.id)
-    )
-    return [
-        CaseRow(
-            id=case.id,
-            type=case.type,
-            status=case.status,
-            subject_id=case.subject_id,
-            detail=case.detail,
-            amount_cents=case.amount_cents,
-            owner=owner,
-            opened_at=case.opened_at,
-            due_at=case.due_at,
-            refund_id=refund_id,
-        )
-        for case, owner, refund_id in rows
-    ]
 
 
 def _rows() -> Select[Refund, Payment, str, str | None]:

@@ -18,6 +18,8 @@ from booking_service.models import (
     AuditRow,
     Booking,
     Case,
+    CaseStatus,
+    CaseType,
     EntryKind,
     JournalEntry,
     JournalLine,
@@ -33,6 +35,7 @@ from booking_service.models import (
     Refund,
     RefundReason,
     RefundStatus,
+    Settlement,
     StaffMember,
     TermsAcceptance,
 )
@@ -48,6 +51,10 @@ class What(StrEnum):
     DECIDED = "decided"  # the desk started the membership
     BECAME_MEMBER = "became_member"  # its first payment settled
     REQUESTED = "requested"
+    APPROVED = "approved"  # goodwill, by another person
+    SETTLEMENT_RECORDED = "settlement_recorded"  # paid outside Stripe
+    SETTLEMENT_APPROVED = "settlement_approved"
+    SETTLEMENT_WITHDRAWN = "settlement_withdrawn"
     SENT = "sent"
     ANSWERED = "answered"  # to one attempt
     ACCEPTED = "accepted"  # the refund succeeded
@@ -95,6 +102,9 @@ class RefundView:
     amount_cents: int
     requested_at: datetime
     requested_by: str
+    note: str | None  # why, when it was asked for as goodwill
+    approved_by: str | None
+    approved_at: datetime | None
     sent_at: datetime | None
     answered_at: datetime | None
     failure_code: str | None
@@ -116,6 +126,7 @@ class RefundView:
     treatment_began_at: datetime | None  # the second proof
     member_at: datetime | None  # the first proof
     membership_id: UUID | None
+    open_cases: Sequence[tuple[UUID, CaseType]]
     timeline: Sequence[Moment]  # newest first
     journal: Sequence[Journal]
 
@@ -155,6 +166,9 @@ def _view(story: _Story) -> RefundView:
         amount_cents=row.amount_cents,
         requested_at=row.requested_at,
         requested_by=row.requested_by,
+        note=row.note,
+        approved_by=row.approved_by,
+        approved_at=row.approved_at,
         sent_at=row.sent_at,
         answered_at=row.answered_at,
         failure_code=row.failure_code,
@@ -176,6 +190,7 @@ def _view(story: _Story) -> RefundView:
         treatment_began_at=promise.treatment_began_at if promise else None,
         member_at=promise.member_at if promise else None,
         membership_id=story.membership.id if story.membership else None,
+        open_cases=_open_cases(row),
         timeline=sorted(_timeline(story), key=lambda moment: moment.at)[::-1],
         journal=_journal(story),
     )
@@ -224,7 +239,10 @@ def _timeline(story: _Story) -> Iterator[Moment]:
             settled = member.stripe_subscription_id or member.reference or ""
             yield Moment(member.active_at, What.BECAME_MEMBER, None, (settled,))
     yield Moment(row.requested_at, What.REQUESTED, row.requested_by, (str(row.id),))
+    if row.approved_at:
+        yield Moment(row.approved_at, What.APPROVED, row.approved_by)
     yield from _at_stripe(row)
+    yield from _outside_stripe(row)
     yield from _mails(story)
     yield from _cases(row)
 
@@ -256,6 +274,16 @@ def _at_stripe(row: Refund) -> Iterator[Moment]:
         yield Moment(row.answered_at, outcome, None, [code for code in codes if code])
 
 
+def _outside_stripe(row: Refund) -> Iterator[Moment]:
+    for paid in db.session.scalars(select(Settlement).where(Settlement.refund_id == row.id)):
+        evidence = (paid.method.value, paid.reference)
+        yield Moment(paid.recorded_at, What.SETTLEMENT_RECORDED, paid.recorded_by, evidence)
+        if paid.approved_at:
+            yield Moment(paid.approved_at, What.SETTLEMENT_APPROVED, paid.approved_by, evidence)
+        if paid.withdrawn_at:
+            yield Moment(paid.withdrawn_at, What.SETTLEMENT_WITHDRAWN, None, evidence)
+
+
 def _mails(story: _Story) -> Iterator[Moment]:
     subjects = [story.refund.id, *([story.membership.id] if story.membership else [])]
     mails = db.session.scalars(
@@ -273,7 +301,15 @@ def _cases(row: Refund) -> Iterator[Moment]:
     for case in db.session.scalars(select(Case).where(Case.subject_id == row.id)):
         yield Moment(case.opened_at, What.CASE_OPENED, None, (case.type.value, case.detail))
         if case.resolved_at:
-            yield Moment(case.resolved_at, What.CASE_RESOLVED, None, (case.type.value,))
+            done = (case.type.value, case.resolution or "")
+            yield Moment(case.resolved_at, What.CASE_RESOLVED, case.resolved_by, done)
+
+
+def _open_cases(row: Refund) -> list[tuple[UUID, CaseType]]:
+    found = db.session.scalars(
+        select(Case).where(Case.subject_id == row.id, Case.status == CaseStatus.OPEN)
+    )
+    return [(case.id, case.type) for case in found]
 
 
 def _journal(story: _Story) -> list[Journal]:

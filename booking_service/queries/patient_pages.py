@@ -100,6 +100,9 @@ class BookingView:
     terms_version: int | None  # what was agreed to, once there is a payment
     amount_cents: int | None
     card: str
+    way_back: str  # where the money goes back to
+    choose_until: datetime | None  # paid, and the time was gone
+    moves: int
     promise: PromiseStatus | None
     refund: RefundView | None
 
@@ -175,6 +178,9 @@ def booking(booking_id: UUID) -> BookingView:
         terms_version=version,
         amount_cents=payment.amount_cents if payment else None,
         card=payment.card if payment else "",
+        way_back=payment.way_back if payment else "",
+        choose_until=held.choose_until,
+        moves=held.moves,
         promise=promise,
         refund=_latest_refund(payment.id) if payment else None,
     )

@@ -1,6 +1,6 @@
 """Writing the audit log. The database chains the rows when they commit."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy.orm import Session
 
@@ -10,16 +10,20 @@ from booking_service.models import Actor, AuditRow
 
 def record(
     session: Session, actor: Actor, action: str, subject_id: UUID, /, **after: str | int
-) -> None:
-    """Note what an actor changed: ids, statuses and codes only, never names or contact data."""
-    session.add(
-        AuditRow(
-            at=utc_now(),
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            action=action,
-            subject_id=subject_id,
-            before={},
-            after=after,
-        )
+) -> UUID:
+    """Note what an actor changed: ids, statuses and codes only, never names or contact data.
+
+    Returns the row's id, for those who tell of the change.
+    """
+    row = AuditRow(
+        id=uuid4(),
+        at=utc_now(),
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        action=action,
+        subject_id=subject_id,
+        before={},
+        after=after,
     )
+    session.add(row)
+    return row.id

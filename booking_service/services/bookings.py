@@ -1,44 +1,85 @@
-"""The visit at the desk: arrive, begin treatment, complete, no-show; and holding on to a hold."""
+"""A visit: cancelled, moved, and its steps at the desk; and holding on to a hold."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from booking_service.clock import local_day, utc_now
-from booking_service.db import locked, transaction
-from booking_service.errors import HoldEnded, NotAllowed, NotArrived, NotFound
-from booking_service.models import Actor, Booking, BookingStatus, Patient, Practice
-from booking_service.services import audit, promises
+from booking_service.db import locked, transaction, violated
+from booking_service.errors import (
+    FieldError,
+    HoldEnded,
+    Invalid,
+    NotAllowed,
+    NotArrived,
+    NotFound,
+    SlotTaken,
+    TooLate,
+)
+from booking_service.models import (
+    Actor,
+    ActorKind,
+    Booking,
+    BookingStatus,
+    Patient,
+    Payment,
+    Practice,
+    RefundReason,
+    Topic,
+)
+from booking_service.services import audit, outbox, promises, refunds, times
+
+_MOST_MOVES: Final = 2  # by the patient, without asking anybody
 
 
-def arrive(booking_id: UUID, actor: Actor) -> None:
+def arrive(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
     """Note that the patient is here. Possible on the visit's day, in the practice's time zone.
 
+    Args:
+        booking_id: the visit.
+        actor: who notes it.
+        at: when it was, if it is noted later; then both times are kept.
+
     Raises:
+        Invalid: `at` is not a time of that day, or is still to come.
         NotAllowed: another day, or the visit is not waiting for its patient.
     """
 
     def note(session: Session, booking: Booking, now: datetime) -> None:
         _only_on_its_day(session, booking, now)
-        booking.arrived_at = now
+        booking.arrived_at = _when(session, booking, at, now)
+        booking.arrived_noted_at = now if booking.arrived_at < now else None
 
     _step(booking_id, actor, BookingStatus.ARRIVED, note)
 
 
-def begin_treatment(booking_id: UUID, actor: Actor) -> None:
+def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
     """Note that care under the plan began: the second proof of the promise.
 
+    Args:
+        booking_id: the visit.
+        actor: who notes it.
+        at: when it was, if it is noted later; then both times are kept.
+
     Raises:
+        Invalid: `at` is before the arrival or still to come.
         NotArrived: the patient is not here yet.
-        NotAllowed: the visit is over, or never took place.
+        NotAllowed: the visit is over, its day is, or it never took place.
     """
 
     def note(session: Session, booking: Booking, now: datetime) -> None:
-        booking.treatment_began_at = now
-        promises.prove_treatment(session, booking.id, now)
+        _only_on_its_day(session, booking, now)
+        began_at = _when(session, booking, at, now)
+        if booking.arrived_at is not None and began_at < booking.arrived_at:
+            raise Invalid(FieldError("at", "before_arrival", "The patient was not here yet then."))
+        booking.treatment_began_at = began_at
+        booking.treatment_noted_at = now if began_at < now else None
+        promises.prove_treatment(session, booking.id, began_at)
 
     _step(booking_id, actor, BookingStatus.IN_TREATMENT, note)
 
@@ -73,6 +114,77 @@ def mark_no_show(booking_id: UUID, actor: Actor) -> None:
     _step(booking_id, actor, BookingStatus.NO_SHOW, note)
 
 
+def cancel(booking_id: UUID, actor: Actor) -> None:
+    """Cancel a visit, and decide about its money. Pressing twice is once.
+
+    Cancelled by the practice, or by the patient before the practice's cut-off, all of it goes
+    back. Cancelled by the patient after that, it is kept, as the terms say.
+
+    Raises:
+        TooLate: the visit has begun, or the patient is here.
+        NotAllowed: there is no visit to cancel.
+    """
+    with transaction() as session:
+        booking = with_patient(session, booking_id)
+        if booking.status is BookingStatus.CANCELLED:
+            return
+        _refuse_unless_ahead(booking, "cancelled")
+        cutoff = timedelta(hours=session.scalars(select(Practice)).one().cutoff_hours)
+        goes_back = actor.kind is not ActorKind.PATIENT or utc_now() < booking.starts_at - cutoff
+        booking.move_to(BookingStatus.CANCELLED)
+        booking.cancelled_at = utc_now()
+        if goes_back:
+            promises.void(session, booking.id)
+            paid = session.scalars(select(Payment.id).where(Payment.booking_id == booking.id)).one()
+            refunds.request(session, paid, RefundReason.CANCELLATION, actor.name)
+        else:
+            promises.lapse(session, booking.id)
+        outbox.post(session, Topic.BOOKING_CANCELLED, booking.id)
+        money = "goes_back" if goes_back else "kept"
+        audit.record(session, actor, "booking.cancelled", booking.id, money=money)
+
+
+def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, actor: Actor) -> None:
+    """Move a visit to another time that is offered. Its payment and its promise move with it.
+
+    Raises:
+        Invalid: it is not a time that is offered.
+        SlotTaken: somebody was faster; the visit stays where it was.
+        TooLate: the visit has begun, or its patient moves it after the cut-off.
+        NotAllowed: there is no visit to move, or its patient has moved it often enough.
+    """
+    try:
+        with transaction() as session:
+            booking = with_patient(session, booking_id)
+            before = booking.starts_at
+            if (booking.practitioner_id, before) == (practitioner_id, starts_at):
+                return
+            _refuse_unless_ahead(booking, "moved")
+            if actor.kind is ActorKind.PATIENT:
+                _refuse_a_late_move(session, booking)
+            length = times.visit_length(session, practitioner_id, starts_at)
+            booking.practitioner_id = practitioner_id
+            booking.starts_at = starts_at
+            booking.ends_at = starts_at + length
+            booking.moves += 1
+            session.flush()
+            change = audit.record(
+                session,
+                actor,
+                "booking.moved",
+                booking.id,
+                was=before.isoformat(),
+                to=starts_at.isoformat(),
+                moves=booking.moves,
+            )
+            outbox.post(session, Topic.BOOKING_MOVED, change)
+    except IntegrityError as error:
+        if violated(error) == times.NO_OVERLAP:
+            stays = "Your visit has not been moved."
+            raise SlotTaken(practitioner_id, starts_at, stays) from error
+        raise
+
+
 def held(session: Session, booking_id: UUID) -> Booking:
     """Lock a booking that is still held.
 
@@ -84,6 +196,12 @@ def held(session: Session, booking_id: UUID) -> Booking:
     if booking.status is not BookingStatus.HELD or ends is None or ends <= utc_now():
         raise HoldEnded("We had to let your time go. You haven't been charged.")
     return booking
+
+
+def let_go(booking: Booking) -> None:
+    """Free the time of a hold; a booking that was paid for stays."""
+    if booking.status is BookingStatus.HELD:
+        booking.move_to(BookingStatus.EXPIRED)
 
 
 def with_patient(session: Session, booking_id: UUID) -> Booking:
@@ -124,6 +242,44 @@ def _step(
 
 def _only_on_its_day(session: Session, booking: Booking, now: datetime) -> None:
     zone = session.scalars(select(Practice)).one().zone
-    day = local_day(booking.starts_at, zone)
-    if day != local_day(now, zone):
-        raise NotAllowed(f"This visit is on {day:%A, %B} {day.day}; it can be noted on that day.")
+    day, today = local_day(booking.starts_at, zone), local_day(now, zone)
+    if day == today:
+        return
+    words = f"This visit is on {day:%A, %B} {day.day}; it can be noted on that day."
+    if day < today:
+        words += " It is over: only finance can still grant a refund, as goodwill."
+    raise NotAllowed(words)
+
+
+def _when(session: Session, booking: Booking, at: datetime | None, now: datetime) -> datetime:
+    """Return when something was: now, or an earlier time of the visit's local day."""
+    if at is None:
+        return now
+    if at > now:
+        raise Invalid(FieldError("at", "in_future", "That time is still to come."))
+    zone = session.scalars(select(Practice)).one().zone
+    if local_day(at, zone) != local_day(booking.starts_at, zone):
+        raise Invalid(FieldError("at", "another_day", "That is not on the day of the visit."))
+    return at
+
+
+def _refuse_unless_ahead(booking: Booking, done: str) -> None:
+    """Refuse to change a visit that is not one, or not to come any more."""
+    if booking.status in (BookingStatus.HELD, BookingStatus.EXPIRED):
+        raise NotAllowed("Nobody has paid for this time, so there is no visit yet.")
+    if booking.status is BookingStatus.CANCELLED:
+        raise NotAllowed("This visit is cancelled.")
+    if booking.status is not BookingStatus.CONFIRMED or booking.starts_at <= utc_now():
+        raise TooLate(f"This visit has begun; it can't be {done} any more. Please call us.")
+
+
+def _refuse_a_late_move(session: Session, booking: Booking) -> None:
+    hours = session.scalars(select(Practice)).one().cutoff_hours
+    if booking.starts_at - timedelta(hours=hours) <= utc_now():
+        raise TooLate(
+            f"It is less than {hours} hours before your visit. Please call us to move it."
+        )
+    if booking.moves >= _MOST_MOVES:
+        raise NotAllowed(
+            "This visit has been moved twice already. Please call us to move it again."
+        )

@@ -6,16 +6,20 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
-from booking_service.db import locked, transaction, violated
-from booking_service.errors import FieldError, HoldEnded, Invalid, TermsChanged
+from booking_service.db import locked, transaction
+from booking_service.errors import (
+    BookingServiceError,
+    FieldError,
+    HoldEnded,
+    Invalid,
+    TermsChanged,
+)
 from booking_service.gateways.payments import (
-    CardPayment,
     Checkout,
     CheckoutOrder,
     CheckoutStatus,
@@ -26,39 +30,26 @@ from booking_service.models import (
     Actor,
     Booking,
     BookingStatus,
-    CaseType,
-    EntryKind,
     Offer,
     Patient,
     Payment,
     PaymentStatus,
-    RefundReason,
     TermsAcceptance,
-    Topic,
 )
 from booking_service.money import dollars
-from booking_service.services import (
-    audit,
-    bookings,
-    cases,
-    ledger,
-    outbox,
-    patients,
-    promises,
-    refunds,
-)
-from booking_service.services.ledger import Movement
+from booking_service.services import audit, bookings, patients, receipts, refunds
 
 log: Final = logging.getLogger(__name__)
 
 # Stripe refuses a page that ends sooner than 30 minutes from when the request arrives there.
 _SHORTEST_PAGE: Final = timedelta(minutes=30, seconds=30)
+# How long after its end a hold is the holds' own to let go.
+_GRACE: Final = timedelta(minutes=1)
+_SWEEP_AT_MOST: Final = 50  # each is two requests; a task has 45 seconds
 
-# Which constraint said no, and so why the money goes back.
-_REFUSALS: Final = {
-    "ex_bookings_no_overlap": RefundReason.SLOT_LOST,
-    "uq_bookings_one_first_visit": RefundReason.DUPLICATE_PAYMENT,
-}
+# The two answers to money of another amount than the price; finance gives one.
+return_mismatched: Final = receipts.return_mismatched
+accept_mismatched: Final = receipts.accept_mismatched
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +105,7 @@ def confirm(session_id: str, gateway: PaymentGateway) -> None:
 
     The return page, the webhook and the sweep all end here; whoever is second changes nothing.
     """
-    write_down(gateway.find_checkout(session_id))
+    bring_up_to_date(gateway.find_checkout(session_id), gateway)
 
 
 def write_down(found: Checkout) -> None:
@@ -122,26 +113,79 @@ def write_down(found: Checkout) -> None:
     if found.booking_id is None:
         return  # another application's
     with transaction() as session:
-        booking = session.get(Booking, found.booking_id)
-        if booking is None or booking.patient_id is None:
+        booking, payment = _lock(session, found.booking_id)
+        if booking is None or payment is None:
             log.error("checkout of an unknown booking", extra={"code": found.id})
-            return
-        locked(session, Patient, booking.patient_id)
-        booking = locked(session, Booking, booking.id)
-        payment = session.scalars(
-            select(Payment).where(Payment.booking_id == booking.id).with_for_update()
-        ).one()
-        if found.payment is not None:
-            _paid(session, booking, payment, found.payment)
-        elif found.status is CheckoutStatus.EXPIRED and payment.status is PaymentStatus.OPEN:
-            payment.status = PaymentStatus.EXPIRED
-            let_go(booking)
+            if found.payment is not None:
+                receipts.unknown(session, found.booking_id, found.payment)
+        elif found.payment is not None:
+            receipts.take(session, booking, payment, found.payment)
+        elif payment.status is PaymentStatus.OPEN:
+            _close(booking, payment, found)
 
 
-def let_go(booking: Booking) -> None:
-    """Free the time of a hold; a booking that was paid for stays."""
-    if booking.status is BookingStatus.HELD:
-        booking.move_to(BookingStatus.EXPIRED)
+def sweep(gateway: PaymentGateway) -> int:
+    """Close and ask about pages that nobody has told us about; return how many there were.
+
+    Those are the open ones of holds that ended. One that fails never stands in the way: it is
+    logged, and each sweep takes them in another order.
+    """
+    forgotten = (
+        select(Payment.stripe_checkout_session_id)
+        .join(Booking, Booking.id == Payment.booking_id)
+        .where(
+            Payment.status == PaymentStatus.OPEN,
+            Payment.stripe_checkout_session_id.is_not(None),
+            (Booking.status == BookingStatus.EXPIRED)
+            | (
+                (Booking.status == BookingStatus.HELD)
+                & (Booking.hold_expires_at < utc_now() - _GRACE)
+            ),
+        )
+        .order_by(func.random())
+        .limit(_SWEEP_AT_MOST)
+    )
+    with transaction() as session:
+        pages = [page for page in session.scalars(forgotten) if page is not None]
+    for page in pages:
+        try:
+            bring_up_to_date(gateway.expire_checkout(page), gateway)
+        except BookingServiceError as error:
+            log.warning("page not asked about", extra={"code": error.code})
+    return len(pages)
+
+
+def bring_up_to_date(found: Checkout, gateway: PaymentGateway) -> None:
+    """Write down what a page is now, and what of its money went back already."""
+    write_down(found)
+    if found.payment is not None and found.payment.has_gone_back:
+        # News of a refund that came before news of its payment fitted nothing then.
+        for refund in gateway.refunds_of(found.payment.payment_intent_id):
+            refunds.apply_news(refund.stripe_refund_id, gateway)
+
+
+def _lock(session: Session, booking_id: UUID) -> tuple[Booking | None, Payment | None]:
+    """Lock what a page is about, if we have it: patient, booking, payment."""
+    known = session.get(Booking, booking_id)
+    if known is None or known.patient_id is None:
+        return None, None
+    locked(session, Patient, known.patient_id)
+    booking = locked(session, Booking, booking_id)
+    payment = session.scalar(
+        select(Payment).where(Payment.booking_id == booking.id).with_for_update()
+    )
+    return booking, payment
+
+
+def _close(booking: Booking, payment: Payment, found: Checkout) -> None:
+    """Free the time of a page on which nothing was paid, and nothing can be any more."""
+    if found.has_failed:
+        payment.status = PaymentStatus.FAILED
+    elif found.status is CheckoutStatus.EXPIRED:
+        payment.status = PaymentStatus.EXPIRED
+    else:
+        return
+    bookings.let_go(booking)
 
 
 def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:
@@ -194,62 +238,3 @@ def _order(booking: Booking, payment: Payment, links: Links) -> CheckoutOrder:
         note=f"{dollars(payment.amount_cents)} goes back to this card if you become a member "
         "at this visit, as the first-visit terms say.",
     )
-
-
-def _paid(session: Session, booking: Booking, payment: Payment, card: CardPayment) -> None:
-    if payment.status is PaymentStatus.PAID:
-        _book_fee(session, payment, card)
-        return
-    if (card.amount_cents, card.currency) != (payment.amount_cents, payment.currency):
-        cases.open_(
-            session,
-            CaseType.PAYMENT_MISMATCH,
-            payment.id,
-            card.payment_intent_id,
-            card.amount_cents,
-        )
-        let_go(booking)
-        return
-    payment.status = PaymentStatus.PAID
-    payment.paid_at = utc_now()
-    payment.stripe_payment_intent_id = card.payment_intent_id
-    payment.stripe_customer_id = card.customer_id
-    payment.stripe_payment_method_id = card.payment_method_id
-    payment.card_brand = card.card_brand
-    payment.card_last4 = card.card_last4
-    session.flush()
-    ledger.record_payment(session, payment)
-    _book_fee(session, payment, card)
-    _give_the_time(session, booking, payment)
-
-
-def _book_fee(session: Session, payment: Payment, card: CardPayment) -> None:
-    """Book Stripe's fee as soon as Stripe has; on rare days that is later than the payment."""
-    if payment.fee_cents is None and card.fee_cents:
-        payment.fee_cents = card.fee_cents
-        pi = card.payment_intent_id
-        fee = Movement(EntryKind.PAYMENT_FEE, payment.id, pi, payment.id, pi)
-        ledger.record_fee(session, fee, card.fee_cents)
-
-
-def _give_the_time(session: Session, booking: Booking, payment: Payment) -> None:
-    """Confirm a paid booking, or return the money when its time or its patient is taken.
-
-    Paid after the hold ended is fine while the time is free. The constraints decide.
-    """
-    try:
-        with session.begin_nested():
-            booking.move_to(BookingStatus.CONFIRMED)
-            booking.confirmed_at = utc_now()
-            session.flush()
-    except IntegrityError as error:
-        reason = _REFUSALS.get(violated(error) or "")
-        if reason is None:
-            raise
-        session.refresh(booking)
-        let_go(booking)
-        refunds.request(session, payment.id, reason, Actor.system().name)
-        return
-    promises.open_(session, payment)
-    outbox.post(session, Topic.BOOKING_CONFIRMED, booking.id)
-    audit.record(session, Actor.system(), "booking.confirm", booking.id, payment=str(payment.id))

@@ -7,11 +7,10 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction, violated
-from booking_service.errors import BookingServiceError, FieldError, Invalid, SlotTaken
+from booking_service.errors import BookingServiceError, SlotTaken
 from booking_service.gateways.payments import PaymentGateway
 from booking_service.models import (
     Actor,
@@ -19,13 +18,8 @@ from booking_service.models import (
     BookingStatus,
     Payment,
     PaymentStatus,
-    Practice,
-    Practitioner,
-    TimeOff,
-    WorkingHours,
 )
-from booking_service.models.timetable import is_offered
-from booking_service.services import audit, bookings, checkout
+from booking_service.services import audit, bookings, checkout, times
 
 log: Final = logging.getLogger(__name__)
 
@@ -45,7 +39,7 @@ def place(
     now = utc_now()
     try:
         with transaction() as session:
-            length = _visit_length(session, practitioner_id, starts_at)
+            length = times.visit_length(session, practitioner_id, starts_at)
             booking = Booking(
                 practitioner_id=practitioner_id,
                 starts_at=starts_at,
@@ -58,7 +52,7 @@ def place(
             session.flush()
             audit.record(session, Actor.patient(), "booking.hold", booking.id)
     except IntegrityError as error:
-        if violated(error) == "ex_bookings_no_overlap":
+        if violated(error) == times.NO_OVERLAP:
             raise SlotTaken(practitioner_id, starts_at) from error
         raise
     return booking.id
@@ -95,7 +89,7 @@ def release(booking_id: UUID, gateway: PaymentGateway) -> None:
         )
         if unpaid is not None and unpaid.status is PaymentStatus.OPEN:
             unpaid.status = PaymentStatus.EXPIRED
-        checkout.let_go(booking)
+        bookings.let_go(booking)
 
 
 def sweep(gateway: PaymentGateway) -> int:
@@ -121,32 +115,3 @@ def sweep(gateway: PaymentGateway) -> int:
         except BookingServiceError as error:
             log.warning("hold kept", extra={"booking_id": booking_id, "code": error.code})
     return len(booking_ids)
-
-
-def _visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -> timedelta:
-    """Return how long a visit at an offered time takes, and queue up for the practitioner.
-
-    Queueing on the practitioner's row keeps two holds of overlapping times from waiting for each
-    other inside the constraint, which would end in a deadlock.
-    """
-    practitioner = session.scalar(
-        select(Practitioner)
-        .where(Practitioner.id == practitioner_id, Practitioner.is_bookable)
-        .with_for_update(key_share=True)
-    )
-    if practitioner is None:
-        raise Invalid(FieldError("practitioner_id", "unknown", "Choose one of our doctors"))
-    practice = session.scalars(select(Practice)).one()
-    hours = session.scalars(
-        select(WorkingHours).where(WorkingHours.practitioner_id == practitioner_id)
-    ).all()
-    time_off = session.scalars(
-        select(TimeOff).where(
-            (TimeOff.practitioner_id == practitioner_id) | TimeOff.practitioner_id.is_(None),
-            TimeOff.ends_at > starts_at,
-            TimeOff.starts_at < starts_at + practice.visit_length,
-        )
-    ).all()
-    if not is_offered(practice, hours, time_off, starts_at, utc_now()):
-        raise Invalid(FieldError("starts_at", "not_offered", "Choose one of the times shown"))
-    return practice.visit_length

@@ -1,7 +1,7 @@
 """Mails to patients: decided when sent, written in three forms, each once."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +17,9 @@ from booking_service.gateways.mail import Letter, Mailer
 from booking_service.links import Links
 from booking_service.models import (
     VISITING,
+    AuditRow,
     Booking,
+    BookingStatus,
     Membership,
     Notification,
     NotificationStatus,
@@ -26,10 +28,22 @@ from booking_service.models import (
     Refund,
     RefundReason,
     RefundStatus,
+    Settlement,
+    SettlementMethod,
     Topic,
 )
 
 _CHANNEL: Final = "email"
+_PAID_BY: Final = {
+    SettlementMethod.CASH: "in cash",
+    SettlementMethod.CHECK: "by check",
+    SettlementMethod.BANK_TRANSFER: "by bank transfer",
+}
+_CALENDARS: Final = {
+    Topic.BOOKING_CONFIRMED: calendar_file.build,
+    Topic.BOOKING_MOVED: calendar_file.build,
+    Topic.BOOKING_CANCELLED: calendar_file.cancellation,
+}
 Render = Callable[[str, Mapping[str, Any]], str]
 
 
@@ -47,7 +61,7 @@ def send(topic: Topic, subject_id: UUID, post_office: "PostOffice") -> None:
         if notification is None:
             return
         facts = _FACTS[topic](session, subject_id)
-        if facts is None:
+        if facts is None or facts["patient"].erased_at is not None:
             notification.status = NotificationStatus.SKIPPED
             return
         notification.sent_count += 1
@@ -78,12 +92,6 @@ class PostOffice:
         booking: Booking = facts["booking"]
         words = {**facts, "visit_url": self._links.visit(booking.id), "zone": practice.zone}
         folder = f"emails/{topic.removeprefix('notifications.')}"
-        calendar = None
-        if topic is Topic.BOOKING_CONFIRMED:
-            entry = calendar_file.Entry(
-                booking.id, booking.code, booking.starts_at, booking.ends_at
-            )
-            calendar = calendar_file.build(entry, practice)
         return Letter(
             message_id=f"<{notification_id}@{practice.email.partition('@')[2]}>",
             to=facts["patient"].email,
@@ -92,8 +100,19 @@ class PostOffice:
             subject=self._render(f"{folder}/subject.txt", words).strip(),
             text=self._render(f"{folder}/body.txt", words),
             html=self._render(f"{folder}/body.html", words),
-            calendar=calendar,
+            calendar=_calendar(topic, booking, practice),
         )
+
+
+def _calendar(topic: Topic, booking: Booking, practice: Practice) -> bytes | None:
+    """Return what puts the visit into a calendar, moves it there, or takes it out."""
+    build = _CALENDARS.get(topic)
+    if build is None:
+        return None
+    # Each file of a booking counts on from the one before: one a move, and one more at the end.
+    sequence = booking.moves + (topic is Topic.BOOKING_CANCELLED)
+    times = (booking.starts_at, booking.ends_at)
+    return build(calendar_file.Entry(booking.id, booking.code, *times, sequence), practice)
 
 
 def _begin(
@@ -163,6 +182,34 @@ def _confirmed(session: Session, booking_id: UUID) -> dict[str, Any] | None:
     return facts if facts["booking"].status in VISITING else None
 
 
+def _moved(session: Session, change_id: UUID) -> dict[str, Any] | None:
+    """A move is told of by its row in the audit log, unless another followed it."""
+    change = session.get_one(AuditRow, change_id)
+    facts = _visit(session, change.subject_id)
+    booking: Booking = facts["booking"]
+    if booking.status is not BookingStatus.CONFIRMED or booking.moves != change.after["moves"]:
+        return None
+    return {**facts, "was_at": datetime.fromisoformat(change.after["was"])}
+
+
+def _cancelled(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    facts = _visit(session, booking_id)
+    if facts["booking"].status is not BookingStatus.CANCELLED:
+        return None
+    refund = session.scalar(
+        select(Refund)
+        .where(Refund.payment_id == facts["payment"].id)
+        .order_by(Refund.requested_at.desc())
+        .limit(1)
+    )
+    return {**facts, "refund": refund}
+
+
+def _slot_lost(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    facts = _visit(session, booking_id)
+    return facts if facts["booking"].choose_until is not None else None
+
+
 def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
     membership = _membership(session, membership_id)
     return {**_visit(session, membership.booking_id), "membership": membership, "refund": None}
@@ -182,6 +229,18 @@ def _refund_failed(session: Session, refund_id: UUID) -> dict[str, Any] | None:
     facts = _refund(session, refund_id)
     failed = facts["refund"].status in (RefundStatus.FAILED, RefundStatus.CANCELED)
     return facts if failed else None
+
+
+def _refund_settled_otherwise(session: Session, refund_id: UUID) -> dict[str, Any] | None:
+    settlement = session.scalar(
+        select(Settlement).where(
+            Settlement.refund_id == refund_id, Settlement.approved_at.is_not(None)
+        )
+    )
+    if settlement is None:
+        return None
+    how = _PAID_BY[settlement.method]
+    return {**_refund(session, refund_id), "settlement": settlement, "how": how}
 
 
 def _refund(session: Session, refund_id: UUID) -> dict[str, Any]:
@@ -214,7 +273,11 @@ def _membership(session: Session, membership_id: UUID) -> Membership:
 # What each mail is about; None when it would not be true at this moment.
 _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] = {
     Topic.BOOKING_CONFIRMED: _confirmed,
+    Topic.BOOKING_MOVED: _moved,
+    Topic.BOOKING_CANCELLED: _cancelled,
+    Topic.SLOT_LOST: _slot_lost,
     Topic.MEMBERSHIP_STARTED: _started,
     Topic.REFUND_SENT: _refund_sent,
     Topic.REFUND_FAILED: _refund_failed,
+    Topic.REFUND_SETTLED_OTHERWISE: _refund_settled_otherwise,
 }

@@ -194,16 +194,21 @@ def postpone(work: Work, patience: Patience, error: Exception, *, foreseen: bool
 
 def replay(message_id: UUID | None = None) -> int:
     """Make work that was given up due again, one message or all; return how many."""
+    with transaction() as session:
+        return renew(session, message_id)
+
+
+def renew(session: Session, message_id: UUID | None = None) -> int:
+    """Make work that was given up due again, as part of the caller's transaction."""
     stuck = update(OutboxMessage).where(OutboxMessage.needs_review_at.is_not(None))
     if message_id is not None:
         stuck = stuck.where(OutboxMessage.id == message_id)
     renewed = stuck.values(
         needs_review_at=None, attempts=0, lease_until=None, not_before=utc_now()
     ).returning(OutboxMessage.id)
-    with transaction() as session:
-        replayed = session.scalars(renewed).all()
-        for renewed_id in replayed:
-            cases.resolve(session, CaseType.WORK_STUCK, renewed_id)
+    replayed = session.scalars(renewed).all()
+    for renewed_id in replayed:
+        cases.resolve(session, CaseType.WORK_STUCK, renewed_id)
     return len(replayed)
 
 

@@ -1,6 +1,7 @@
 """Patients: reading what they typed, and whether the offer is still for them."""
 
 import unicodedata
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -8,15 +9,29 @@ from uuid import UUID
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import exists, select
+from sqlalchemy import Exists, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
-from booking_service.db import transaction
-from booking_service.errors import FieldError, Invalid, NotANewPatient
-from booking_service.models import VISITING, Booking, Membership, Patient, name_key
-from booking_service.services import bookings
+from booking_service.db import locked, transaction
+from booking_service.errors import FieldError, Invalid, NotAllowed, NotANewPatient, NotFound
+from booking_service.models import (
+    LIVE,
+    VISITING,
+    Actor,
+    Booking,
+    BookingStatus,
+    Membership,
+    MembershipStatus,
+    Patient,
+    Payment,
+    Refund,
+    RefundStatus,
+    TermsAcceptance,
+    name_key,
+)
+from booking_service.services import audit, bookings
 
 _LONGEST_NAME: Final = 100
 _LONGEST_EMAIL: Final = 254
@@ -24,6 +39,15 @@ _LONGEST_PHONE: Final = 40
 # Letters, marks, numbers, punctuation, symbols and plain spaces; the joiners are part of words.
 _WORD_JOINERS: Final = "\u200c\u200d"
 _FORMULA_LEADS: Final = ("=", "+", "-", "@")
+_NO_PHONE: Final = "+10000000000"
+
+_TO_COME: Final = tuple(sorted(LIVE - {BookingStatus.COMPLETED}))
+_CURRENT: Final = (MembershipStatus.PENDING, MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE)
+# Decided, and not settled for good: one that failed is still owed.
+_UNDER_WAY: Final = tuple(
+    set(RefundStatus)
+    - {RefundStatus.SUCCEEDED, RefundStatus.EXTERNAL, RefundStatus.SETTLED_OTHERWISE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +96,34 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
         HoldEnded: the time is not held any more.
         NotANewPatient: this person has had a first visit, or is a member.
     """
-    wanted = Patient(
-        name=details.name,
-        name_key=name_key(details.name),
-        email=details.email,
-        phone=details.phone,
-        locale=details.locale,
-    )
     with transaction() as session:
         booking = bookings.held(session, booking_id)
-        refuse_if_known(session, wanted)
-        upsert = insert(Patient).values(
-            name=wanted.name,
-            name_key=wanted.name_key,
-            email=wanted.email,
-            phone=wanted.phone,
-            locale=wanted.locale,
-        )
-        # Only somebody without a visit comes this far: correcting a typing error is all it does.
-        booking.patient_id = session.scalar(
-            upsert.on_conflict_do_update(
-                index_elements=[Patient.name_key, Patient.email],
-                set_={"name": wanted.name, "phone": wanted.phone, "locale": wanted.locale},
-            ).returning(Patient.id)
-        )
+        booking.patient_id = keep(session, details)
         booking.hold_expires_at = utc_now() + lifetime
+
+
+def keep(session: Session, details: PatientDetails) -> UUID:
+    """Keep who is coming, and return their id: the same person has one row.
+
+    Raises:
+        NotANewPatient: this person has had a first visit, or is a member.
+    """
+    wanted = {
+        "name": details.name,
+        "name_key": name_key(details.name),
+        "email": details.email,
+        "phone": details.phone,
+        "locale": details.locale,
+    }
+    refuse_if_known(session, Patient(**wanted))
+    upsert = insert(Patient).values(wanted)
+    # Only somebody without a visit comes this far: correcting a typing error is all it does.
+    corrected = {name: wanted[name] for name in ("name", "phone", "locale")}
+    return session.scalars(
+        upsert.on_conflict_do_update(
+            index_elements=[Patient.name_key, Patient.email], set_=corrected
+        ).returning(Patient.id)
+    ).one()
 
 
 def refuse_if_known(session: Session, patient: Patient) -> None:
@@ -118,6 +145,38 @@ def refuse_if_known(session: Session, patient: Patient) -> None:
         raise NotANewPatient(
             "This offer is for a first visit. You haven't been charged. Please call us to book."
         )
+
+
+def erase(patient_id: UUID, actor: Actor) -> None:
+    """Forget who somebody is. What was paid, promised and returned stays, about nobody.
+
+    Mails still to be sent to them are not sent. Erasing twice is once.
+
+    Raises:
+        NotFound: there is no such patient.
+        NotAllowed: a visit is still to come, a membership runs, or money is on its way.
+    """
+    with transaction() as session:
+        if session.get(Patient, patient_id) is None:
+            raise NotFound("There is no such patient.")
+        patient = locked(session, Patient, patient_id)
+        if patient.erased_at is not None:
+            return
+        for reason, is_so in _STILL_NEEDED.items():
+            if session.scalar(select(is_so(patient_id))):
+                raise NotAllowed(f"Not yet: {reason}.")
+        patient.name = patient.name_key = "Erased"
+        # Nobody has this address, and no other row: the index of persons goes on holding.
+        patient.email = f"{patient.id}@erased.invalid"
+        patient.phone = _NO_PHONE
+        patient.erased_at = utc_now()
+        theirs = select(Booking.id).where(Booking.patient_id == patient_id)
+        session.execute(
+            update(TermsAcceptance)
+            .where(TermsAcceptance.booking_id.in_(theirs))
+            .values(address="erased", user_agent="erased")
+        )
+        audit.record(session, actor, "patient.erase", patient.id)
 
 
 def _is_a_name(name: str) -> bool:
@@ -154,3 +213,29 @@ def _phone(text: str) -> str | None:
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _has_visit_to_come(patient_id: UUID) -> Exists:
+    return exists().where(Booking.patient_id == patient_id, Booking.status.in_(_TO_COME))
+
+
+def _has_membership(patient_id: UUID) -> Exists:
+    return exists().where(Membership.patient_id == patient_id, Membership.status.in_(_CURRENT))
+
+
+def _has_money_on_its_way(patient_id: UUID) -> Exists:
+    """Whether money may still go back: decided and not there yet, waiting, or disputed."""
+    under_way = exists().where(Refund.payment_id == Payment.id, Refund.status.in_(_UNDER_WAY))
+    return exists().where(
+        Payment.booking_id == Booking.id,
+        Booking.patient_id == patient_id,
+        Payment.disputed_at.is_not(None) | Booking.choose_until.is_not(None) | under_way,
+    )
+
+
+# Why somebody cannot be forgotten yet, in words for the person who asked.
+_STILL_NEEDED: Final[Mapping[str, Callable[[UUID], Exists]]] = {
+    "a visit is still to come": _has_visit_to_come,
+    "the membership has to end first": _has_membership,
+    "money is on its way back": _has_money_on_its_way,
+}

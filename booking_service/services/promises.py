@@ -107,6 +107,14 @@ def money_bounced(session: Session, payment_id: UUID) -> None:
     _move(session, payment_id, {PromiseStatus.EARNED: broken, PromiseStatus.SETTLED: broken})
 
 
+def grant_goodwill(session: Session, payment_id: UUID) -> None:
+    """The practice granted goodwill instead of what was promised: nothing more is owed."""
+    payment = session.get_one(Payment, payment_id)
+    waived = PromiseStatus.WAIVED
+    _move(session, payment_id, {PromiseStatus.OPEN: waived, PromiseStatus.LAPSED: waived})
+    ledger.record_lapse(session, payment)
+
+
 def lapse(session: Session, booking_id: UUID) -> None:
     """End a promise whose visit ended, unless a membership is being started."""
     promise = _of_booking(session, booking_id)
@@ -116,6 +124,13 @@ def lapse(session: Session, booking_id: UUID) -> None:
         return
     promise.move_to(PromiseStatus.LAPSED, utc_now())
     ledger.record_lapse(session, session.get_one(Payment, promise.payment_id))
+
+
+def void(session: Session, booking_id: UUID) -> None:
+    """End the promise of a visit that will not take place, and whose money goes back anyway."""
+    promise = _of_booking(session, booking_id)
+    if promise is not None and promise.status is PromiseStatus.OPEN:
+        promise.move_to(PromiseStatus.VOID, utc_now())
 
 
 def sweep() -> int:

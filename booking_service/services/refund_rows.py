@@ -34,7 +34,12 @@ GIVEN_UP: Final = frozenset({WAIVED, RETURNED_OUTSIDE, DISPUTE_LOST})
 STOPPED_BY_DISPUTE: Final = "charge_for_pending_refund_disputed"
 
 _UNSENT: Final = frozenset({RefundStatus.REQUESTED, RefundStatus.BLOCKED, RefundStatus.FAILED})
-_CASES: Final = (CaseType.REFUND_FAILED, CaseType.REFUND_BLOCKED, CaseType.DESK_PAYOUT)
+_CASES: Final = (
+    CaseType.REFUND_FAILED,
+    CaseType.REFUND_BLOCKED,
+    CaseType.DESK_PAYOUT,
+    CaseType.GOODWILL_ASKED,
+)
 # When Stripe still sees a dispute of which we know that it is over, asking at once would be vain.
 _AFTER_A_DISPUTE: Final = timedelta(minutes=1)
 
@@ -162,6 +167,6 @@ def is_given_up(refund: Refund) -> bool:
 def _is_stopped(session: Session, refund: Refund) -> bool:
     """Whether it waits for a bank's decision: never sent, or failed on its way."""
     failed_so = (RefundStatus.FAILED, STOPPED_BY_DISPUTE)
-    is_waiting = refund.status is RefundStatus.BLOCKED
+    is_waiting = refund.status is RefundStatus.BLOCKED and not refund.waits_for_approval
     is_waiting = is_waiting or (refund.status, refund.failure_code) == failed_so
     return is_waiting and not is_paid_another_way(session, refund.id)

@@ -101,7 +101,7 @@ def again(hold: str) -> Response:
     """Take a time that was let go once more, with the details given before."""
     held = holding.find(hold)
     if held.booking.is_paid:
-        raise HoldEnded("Your payment has reached us.")
+        abort(redirect(holding.links().visit(held.booking.id), code=303))
     typed = _typed() if "name" in request.form else held.typed
     return holding.take(held.pick, held.booking.source, instead_of=held, typed=typed)
 
@@ -111,7 +111,7 @@ def done(hold: str) -> str:
     """Come back from Stripe: ask what became of the payment, and go where that leads."""
     held = holding.find(hold)
     session_id = held.booking.checkout_session_id
-    if held.booking.status is BookingStatus.HELD and session_id:
+    if not held.booking.is_paid and session_id:
         try:
             checkout.confirm(session_id, current_app.extensions["gateway"])
         except GatewayUnavailable:
@@ -141,7 +141,7 @@ def _live(token: str) -> Hold:
 
 def _leave_unless_held(hold: Hold) -> None:
     status = hold.booking.status
-    if status is BookingStatus.EXPIRED:
+    if status is BookingStatus.EXPIRED and not hold.booking.is_paid:
         raise HoldEnded("We had to let your time go.")
     if status is not BookingStatus.HELD:
         abort(redirect(holding.links().visit(hold.booking.id), code=303))

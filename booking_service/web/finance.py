@@ -14,14 +14,17 @@ from werkzeug.wrappers import Response as AnyResponse
 from booking_service.clock import local_day, utc_now
 from booking_service.models import RefundReason, RefundStatus, Role
 from booking_service.queries import finance
-from booking_service.queries.finance import JournalRow, RefundFilter, RefundRow
+from booking_service.queries.finance import CaseRow, JournalRow, RefundFilter, RefundRow
 from booking_service.services import exports
+from booking_service.web import case_words, finance_cases
 from booking_service.web import finance_words as words
 from booking_service.web.csv_files import attachment
+from booking_service.web.forms import read_case_filter
 from booking_service.web.security import acting, staff_only
 
 bp = Blueprint("finance", __name__, url_prefix="/finance")
 bp.before_request(staff_only(Role.FINANCE))
+bp.register_blueprint(finance_cases.bp)
 
 _PAGE: Final = 50
 
@@ -48,7 +51,7 @@ def refunds() -> str:
         "finance/refunds.html",
         page=finance.refunds(chosen, cursor, _PAGE),
         chosen=chosen,
-        asked=_asked(),
+        asked=_asked("status", "from", "to", "q", "reason"),
         is_first=not cursor,
         zone=finance.practice_zone(),
         now=utc_now(),
@@ -77,13 +80,31 @@ def refund(refund_id: UUID) -> str:
 
 @bp.get("/cases")
 def cases() -> str:
-    """Show what needs a person, the most urgent first."""
+    """Show what needs a person, the most urgent first: all, or those that match."""
+    cursor = request.args.get("cursor")
+    me = acting().id
+    chosen = read_case_filter(request.args, me)
     return render_template(
         "finance/cases.html",
-        rows=finance.open_cases(),
+        page=finance.cases(chosen, me, cursor, _PAGE),
+        chosen=chosen,
+        asked=_asked("q", "type", "owner", "overdue"),
+        is_first=not cursor,
+        owners=finance.case_owners(),
+        me=me,
+        detail=case_words.detail,
         zone=finance.practice_zone(),
         now=utc_now(),
+        cases=len(finance.open_cases()),
     )
+
+
+@bp.get("/cases.csv")
+def cases_csv() -> Response:
+    """Write exactly the chosen cases to a file, and note who took it."""
+    chosen = read_case_filter(request.args, acting().id)
+    exports.note_export(acting(), "cases", finance.cases(chosen, None, None, 1).count)
+    return attachment("cases.csv", CaseRow, finance.cases_to_export(chosen))
 
 
 @bp.get("/ledger")
@@ -133,9 +154,8 @@ def _filter() -> RefundFilter:
     )
 
 
-def _asked() -> dict[str, str]:
+def _asked(*names: str) -> dict[str, str]:
     """Return the filter as it stood in the address, for links that keep it."""
-    names = ("status", "from", "to", "q", "reason")
     return {name: value for name in names if (value := request.args.get(name, "").strip())}
 
 

@@ -47,6 +47,10 @@ MOMENTS: Final = {
     What.DECIDED: ("Membership decided at the desk", "user", "mem"),
     What.BECAME_MEMBER: ("Became a member: first payment settled", "badge-check", "mem"),
     What.REQUESTED: ("Refund requested", "undo-2", "ok"),
+    What.APPROVED: ("Approved by a second person", "check", "ok"),
+    What.SETTLEMENT_RECORDED: ("Payout outside Stripe recorded", "banknote", "go"),
+    What.SETTLEMENT_APPROVED: ("Paid another way", "banknote", "ok"),
+    What.SETTLEMENT_WITHDRAWN: ("Payout withdrawn", "x", "bad"),
     What.SENT: ("Sent to Stripe", "arrow-right", "go"),
     What.ANSWERED: ("Stripe answered", "arrow-right", "go"),
     What.ACCEPTED: ("Refund accepted by Stripe", "circle-check", "ok"),
@@ -59,19 +63,30 @@ MOMENTS: Final = {
 CASES: Final = {
     CaseType.REFUND_FAILED: "The refund failed",
     CaseType.REFUND_BLOCKED: "Refund held back by a dispute",
+    CaseType.GOODWILL_ASKED: "Goodwill to approve",
+    CaseType.DESK_PAYOUT: "Pay back at the desk",
     CaseType.REFUNDED_OUTSIDE: "Refunded in Stripe's dashboard",
     CaseType.PAYMENT_MISMATCH: "Paid another amount than the price",
+    CaseType.PAYMENT_UNKNOWN: "Paid for a booking we don't have",
+    CaseType.DISPUTE_OPEN: "Disputed at the bank",
+    CaseType.MEMBERSHIP_TWICE: "Two memberships for one decision",
+    CaseType.BOOKS_DIFFER: "Our books and Stripe's differ",
+    CaseType.PROMISE_IN_DOUBT: "A promise can't be explained",
     CaseType.WORK_STUCK: "Work was tried too often",
     CaseType.STRIPE_LOCKED_OUT: "Stripe does not accept our key",
 }
 
 ACCOUNTS: Final = {
     Account.STRIPE_BALANCE: "Stripe balance",
+    Account.BANK: "Bank",
+    Account.DISPUTED_FUNDS: "Disputed funds",
     Account.DESK_TAKINGS: "Desk takings",
     Account.REFUND_LIABILITY: "Refund liability",
+    Account.UNMATCHED_RECEIPTS: "Unmatched receipts",
     Account.FIRST_VISIT_REVENUE: "First-visit revenue",
     Account.MEMBERSHIP_REVENUE: "Membership revenue",
     Account.STRIPE_FEES: "Stripe fees",
+    Account.DISPUTE_LOSSES: "Dispute losses",
 }
 
 KINDS: Final = {
@@ -79,7 +94,15 @@ KINDS: Final = {
     EntryKind.PAYMENT_FEE: "Stripe fee of a first visit",
     EntryKind.REFUND: "Refund",
     EntryKind.REFUND_REVERSED: "Refund sent back by the bank",
+    EntryKind.SETTLEMENT: "Paid back outside Stripe",
     EntryKind.PROMISE_LAPSED: "Visit ended, money kept",
     EntryKind.MEMBERSHIP_PAYMENT: "Membership paid",
     EntryKind.MEMBERSHIP_FEE: "Stripe fee of a membership",
+    EntryKind.UNMATCHED_RECEIPT: "Receipt that fits no booking",
+    EntryKind.DISPUTE_WITHDRAWN: "Taken by the bank for a dispute",
+    EntryKind.DISPUTE_REINSTATED: "Dispute won, money back",
+    EntryKind.DISPUTE_LOST: "Dispute lost",
+    EntryKind.PAYOUT: "Paid out to the bank",
+    EntryKind.PAYOUT_FAILED: "Payout sent back by the bank",
+    EntryKind.ADJUSTMENT: "Moved by Stripe itself",
 }

@@ -110,9 +110,14 @@ MOVEMENTS = {
         {"disputed_funds": -14900, "dispute_losses": 14900},
     ),
     "a member pays by card": (
-        lambda s, _: ledger.record_membership_payment(s, BY_CARD, 14900),
-        (EntryKind.MEMBERSHIP_PAYMENT, "sub_1", None),
+        lambda s, _: ledger.record_membership_payment(s, BY_CARD, 14900, "pi_2"),
+        (EntryKind.MEMBERSHIP_PAYMENT, "pi_2", "pi_2"),
         {"stripe_balance": 14900, "membership_revenue": -14900},
+    ),
+    "Stripe keeps its fee of a month": (
+        lambda s, _: ledger.record_membership_fee(s, BY_CARD, 462, "pi_2"),
+        (EntryKind.MEMBERSHIP_FEE, "pi_2", "pi_2"),
+        {"stripe_fees": 462, "stripe_balance": -462},
     ),
     "a member pays at the desk": (
         lambda s, _: ledger.record_membership_payment(s, AT_DESK, 14900),

@@ -30,6 +30,7 @@ _WORDS = (
             "stripe_locked_out",
         ),
         (
+            "goodwill_asked",
             "payment_unknown",
             "dispute_open",
             "desk_payout",
@@ -95,6 +96,7 @@ _WORDS = (
                 "notifications.booking_cancelled",
                 "notifications.booking_moved",
                 "notifications.refund_settled_otherwise",
+                "reconciliation.asked",
             ),
         )
         for table in ("outbox_messages", "notifications")
@@ -117,6 +119,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("stripe_payout_id", name=op.f("uq_payouts_stripe_payout_id")),
     )
     op.create_table(
+        "stripe_movements",
+        sa.Column("stripe_transaction_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("moved_under", sa.String(), nullable=False),
+        sa.Column("payment_at_stripe", sa.String(), nullable=True),
+        sa.Column("our_id", sa.Uuid(), nullable=True),
+        sa.Column("membership_id", sa.Uuid(), nullable=True),
+        sa.Column("amount_cents", sa.Integer(), nullable=False),
+        sa.Column("net_cents", sa.Integer(), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stripe_payout_id", sa.String(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stripe_movements")),
+        sa.UniqueConstraint(
+            "stripe_transaction_id", name=op.f("uq_stripe_movements_stripe_transaction_id")
+        ),
+    )
+    for column in ("moved_under", "payment_at_stripe", "stripe_payout_id"):
+        op.create_index(f"ix_stripe_movements_{column}", "stripe_movements", [column])
+    op.create_table(
         "reconciliation_runs",
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -125,7 +147,9 @@ def upgrade() -> None:
         sa.Column("repaired", sa.Integer(), nullable=False),
         sa.Column("residue_cents", sa.BigInteger(), nullable=False),
         sa.Column("promises_checked", sa.Integer(), nullable=False),
+        sa.Column("other_cents", sa.BigInteger(), nullable=False),
         sa.Column("promises_in_doubt", sa.Integer(), nullable=False),
+        sa.Column("read_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_runs")),
     )
@@ -308,6 +332,7 @@ def upgrade() -> None:
             server_default="card",
         ),
     )
+    op.add_column("patients", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("payments", sa.Column("reference", sa.String(), nullable=True))
     op.add_column("attempts", sa.Column("stripe_id", sa.String(), nullable=True))
     op.create_index(op.f("ix_attempts_stripe_id"), "attempts", ["stripe_id"])
@@ -319,6 +344,15 @@ def upgrade() -> None:
     op.alter_column("bookings", "moves", server_default=None)
     op.alter_column("payments", "tender", server_default=None)
     op.create_check_constraint("approved_by_another", "refunds", "approved_by_id <> asked_by_id")
+    op.create_index(
+        "uq_refunds_one_goodwill_asked",
+        "refunds",
+        ["payment_id"],
+        unique=True,
+        postgresql_where=sa.text(
+            "reason = 'goodwill' AND status = 'blocked' AND approved_at IS NULL"
+        ),
+    )
     op.drop_constraint("paid_is_proven", "payments", type_="check")
     op.create_check_constraint(
         "paid_is_proven",
@@ -340,6 +374,13 @@ def downgrade() -> None:
         "payments",
         "status <> 'paid' OR (paid_at IS NOT NULL AND stripe_payment_intent_id IS NOT NULL)",
     )
+    op.drop_index(
+        "uq_refunds_one_goodwill_asked",
+        table_name="refunds",
+        postgresql_where=sa.text(
+            "reason = 'goodwill' AND status = 'blocked' AND approved_at IS NULL"
+        ),
+    )
     op.drop_constraint("approved_by_another", "refunds", type_="check")
     op.drop_column("refunds", "approved_at")
     op.drop_column("refunds", "approved_by")
@@ -349,6 +390,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_attempts_stripe_id"), table_name="attempts")
     op.drop_column("attempts", "stripe_id")
     op.drop_column("payments", "reference")
+    op.drop_column("patients", "erased_at")
     op.drop_column("payments", "tender")
     op.drop_constraint(
         op.f("uq_memberships_stripe_checkout_session_id"), "memberships", type_="unique"
@@ -381,6 +423,7 @@ def downgrade() -> None:
     op.drop_table("discrepancies")
     op.drop_index("ix_reconciliation_runs_started_at", table_name="reconciliation_runs")
     op.drop_table("reconciliation_runs")
+    op.drop_table("stripe_movements")
     op.drop_table("payouts")
 
 

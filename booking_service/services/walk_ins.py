@@ -1,0 +1,142 @@
+"""Walk-ins: a first visit booked and paid at the desk, under the same promise."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from booking_service.clock import local_day, utc_now
+from booking_service.db import transaction, violated
+from booking_service.errors import FieldError, Invalid, NotANewPatient, SlotTaken, TermsChanged
+from booking_service.models import (
+    Actor,
+    Booking,
+    BookingStatus,
+    Offer,
+    Payment,
+    PaymentStatus,
+    PaymentTender,
+    Practice,
+    TermsAcceptance,
+    Topic,
+)
+from booking_service.services import audit, ledger, outbox, patients, promises, times
+from booking_service.services.patients import PatientDetails
+
+Slot = tuple[UUID, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPayment:
+    """What the desk took: how, the number of its receipt, and the terms the patient was shown."""
+
+    tender: PaymentTender
+    reference: str
+    terms_version: int
+
+
+def book(
+    slot: Slot,
+    details: PatientDetails,
+    paid: DeskPayment,
+    actor: Actor,
+) -> UUID:
+    """Book a visit of today for somebody at the desk who has paid there; return the booking.
+
+    The desk knows who is free: hours and lead time do not bind it, other bookings do.
+
+    Args:
+        slot: with whom, and from when.
+        details: who it is for.
+        paid: what the desk took.
+        actor: who is at the desk.
+
+    Raises:
+        Invalid: no such practitioner, another day, or nothing that proves the payment.
+        SlotTaken: the practitioner has an overlapping booking.
+        NotANewPatient: this person has had a first visit.
+        TermsChanged: another version of the offer is on sale than the one shown.
+    """
+    if paid.tender is PaymentTender.CARD:
+        raise Invalid(FieldError("tender", "not_at_the_desk", "Choose cash or the terminal."))
+    if not paid.reference.strip():
+        raise Invalid(FieldError("reference", "missing", "Give the number of the receipt."))
+    try:
+        with transaction() as session:
+            return _book(session, slot, details, paid, actor)
+    except IntegrityError as error:
+        if violated(error) == times.NO_OVERLAP:
+            money = "Choose another time, or give the money back."
+            raise SlotTaken(*slot, money) from error
+        if violated(error) == "uq_bookings_one_first_visit":
+            raise NotANewPatient("This offer is for a first visit.") from error
+        raise
+
+
+def _book(
+    session: Session,
+    slot: Slot,
+    details: PatientDetails,
+    paid: DeskPayment,
+    actor: Actor,
+) -> UUID:
+    practitioner_id, starts_at = slot
+    now = utc_now()
+    practice = session.scalars(select(Practice)).one()
+    if local_day(starts_at, practice.zone) != local_day(now, practice.zone):
+        raise Invalid(FieldError("starts_at", "not_today", "A walk-in is a visit of today."))
+    offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
+    if paid.terms_version != offer.version:
+        raise TermsChanged("The offer has changed; show the patient the new terms.")
+    patient_id = patients.keep(session, details)
+    if not times.queue_up(session, practitioner_id):
+        raise Invalid(FieldError("practitioner_id", "unknown", "Choose one of the doctors."))
+    booking = Booking(
+        practitioner_id=practitioner_id,
+        patient_id=patient_id,
+        status=BookingStatus.CONFIRMED,
+        starts_at=starts_at,
+        ends_at=starts_at + practice.visit_length,
+        created_at=now,
+        confirmed_at=now,
+        source="desk",
+    )
+    session.add(booking)
+    session.flush()
+    payment = _payment(session, booking, offer, paid, actor)
+    ledger.record_payment(session, payment)
+    promises.open_(session, payment)
+    outbox.post(session, Topic.BOOKING_CONFIRMED, booking.id)
+    audit.record(session, actor, "booking.walk_in", booking.id, tender=paid.tender)
+    return booking.id
+
+
+def _payment(
+    session: Session, booking: Booking, offer: Offer, paid: DeskPayment, actor: Actor
+) -> Payment:
+    """Write down what was paid, and that the terms were agreed to in front of the desk."""
+    payment = Payment(
+        booking_id=booking.id,
+        offer_id=offer.id,
+        status=PaymentStatus.PAID,
+        amount_cents=offer.price_cents,
+        currency=offer.currency,
+        tender=paid.tender,
+        reference=paid.reference.strip(),
+        created_at=booking.created_at,
+        paid_at=booking.created_at,
+    )
+    consent = TermsAcceptance(
+        booking_id=booking.id,
+        offer_id=offer.id,
+        terms_hash=offer.terms_hash,
+        accepted_at=booking.created_at,
+        address="at the desk",
+        user_agent=actor.name,
+    )
+    session.add_all((payment, consent))
+    session.flush()
+    return payment
