@@ -24,7 +24,12 @@ _BUG_ATTEMPTS: Final = 8
 
 NOBODY: Final = UUID(int=0)  # what a case is about that concerns the whole service
 _AT_STRIPE: Final = frozenset(
-    {Topic.MEMBERSHIP_DUE, Topic.REFUND_REQUESTED, Topic.WEBHOOK_RECEIVED}
+    {
+        Topic.MEMBERSHIP_DUE,
+        Topic.REFUND_REQUESTED,
+        Topic.WEBHOOK_RECEIVED,
+        Topic.RECONCILIATION_ASKED,
+    }
 )
 
 

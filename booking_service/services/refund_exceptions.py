@@ -38,7 +38,7 @@ def settle_otherwise(session: Session, refund_id: UUID, settlement: Settlement) 
         NoResultFound: there is no such refund.
     """
     payment, refund = rows.lock(session, refund_id)
-    if refund.status is not RefundStatus.BLOCKED:
+    if refund.status is not RefundStatus.BLOCKED or refund.waits_for_approval:
         _must_have_failed(session, refund, paid_by=settlement)
     if payment.disputed_at is not None:
         raise NotAllowed("The patient's bank is looking at this payment; it would be paid twice.")
@@ -58,7 +58,8 @@ def give_up(session: Session, refund_id: UUID) -> None:
         NoResultFound: there is no such refund.
     """
     payment, refund = rows.lock(session, refund_id)
-    if refund.status is not RefundStatus.BLOCKED or rows.is_paid_another_way(session, refund.id):
+    is_waiting = refund.status is RefundStatus.BLOCKED and not refund.waits_for_approval
+    if not is_waiting or rows.is_paid_another_way(session, refund.id):
         _must_have_failed(session, refund)
     rows.cancel(session, refund, rows.WAIVED)
     promises.waive(session, payment.id)

@@ -18,6 +18,7 @@ from booking_service.models import (
     DisputeStatus,
     Payment,
     Refund,
+    RefundReason,
     RefundStatus,
     Settlement,
     Topic,
@@ -34,6 +35,11 @@ GIVEN_UP: Final = frozenset({WAIVED, RETURNED_OUTSIDE, DISPUTE_LOST})
 STOPPED_BY_DISPUTE: Final = "charge_for_pending_refund_disputed"
 
 _UNSENT: Final = frozenset({RefundStatus.REQUESTED, RefundStatus.BLOCKED, RefundStatus.FAILED})
+_ONLY_ASKED: Final = (
+    (Refund.reason == RefundReason.GOODWILL)
+    & (Refund.status == RefundStatus.BLOCKED)
+    & Refund.approved_at.is_(None)
+)
 _CASES: Final = (
     CaseType.REFUND_FAILED,
     CaseType.REFUND_BLOCKED,
@@ -58,11 +64,11 @@ def lock(session: Session, refund_id: UUID) -> tuple[Payment, Refund]:
 def left_of(session: Session, payment: Payment, apart_from: UUID | None = None) -> int:
     """Return what of a payment has neither gone back nor been promised to, in cents.
 
-    The payment must be locked. What a bank took for good counts as gone back. `apart_from` is the
-    refund whose own amount is being decided.
+    The payment must be locked. Goodwill that nobody has approved is not promised. What a bank took
+    for good counts as gone back. `apart_from` is the refund whose own amount is being decided.
     """
     gone = select(func.coalesce(func.sum(Refund.amount_cents), 0)).where(
-        Refund.payment_id == payment.id, Refund.status.not_in(NOT_RETURNED)
+        Refund.payment_id == payment.id, Refund.status.not_in(NOT_RETURNED), ~_ONLY_ASKED
     )
     if apart_from is not None:
         gone = gone.where(Refund.id != apart_from)

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from booking_service.db import db, transaction
+from booking_service.errors import NotAllowed
 from booking_service.gateways.payments import Event
 from booking_service.models import (
     Account,
@@ -23,9 +24,9 @@ from booking_service.models import (
     RefundStatus,
     Topic,
 )
-from booking_service.services import disputes, ledger, promises, refunds, webhooks
+from booking_service.services import disputes, goodwill, ledger, promises, refunds, webhooks
 from booking_service.services.ledger import Movement
-from tests.factories import all_of, converted, paid
+from tests.factories import PRIYA, all_of, converted, paid
 from tests.factories import refunds as all_refunds
 from tests.faults.facts import (
     attempts,
@@ -515,3 +516,33 @@ def test_the_refund_is_sent_a_minute_after_a_dispute_ended(requested, stripe, op
         OutboxMessage.topic == Topic.REFUND_REQUESTED, OutboxMessage.done_at.is_(None)
     )
     assert max(message.not_before for message in waiting) > noon
+
+
+def asked_goodwill(visit) -> Refund:
+    goodwill.ask(visit.payment.id, None, "a long drive", PRIYA)
+    [refund] = all_refunds()
+    return refund
+
+
+def test_a_dispute_that_is_won_does_not_approve_what_somebody_only_asked_for(visit, stripe, hear):
+    asked = asked_goodwill(visit)
+    made = dispute(stripe, visit.payment.stripe_payment_intent_id)
+    hear(made)
+    decide(stripe, made, "won")
+
+    hear(made)
+
+    assert now(asked).status is RefundStatus.BLOCKED
+    assert owed(Topic.REFUND_REQUESTED) == 0
+
+
+def test_what_somebody_only_asked_for_makes_nothing_smaller_and_cannot_be_given_up(visit):
+    asked = asked_goodwill(visit)
+
+    with transaction() as session:
+        decided = refunds.request(
+            session, visit.payment.id, refunds.RefundReason.CANCELLATION, "Priya"
+        )
+        assert decided.amount_cents == 3900
+    with pytest.raises(NotAllowed, match="has not failed"), transaction() as session:
+        refunds.give_up(session, asked.id)
