@@ -58,6 +58,7 @@ def drive(gateway, stripe) -> set[str]:
     spy.find_subscription(card.customer_id, member)
     for everything in (spy.all_payments, spy.all_refunds, spy.all_subscriptions):
         list(everything())
+    list(spy.undelivered_events(clock.utc_now(), ["refund.created"]))
     return spy.called
 
 
