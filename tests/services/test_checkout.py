@@ -7,6 +7,7 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from booking_service.db import transaction
 from booking_service.errors import (
@@ -38,7 +39,7 @@ from booking_service.models import (
     WebhookEvent,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, checkout, holds, patients, webhooks
+from booking_service.services import bookings, checkout, holds, patients, times, webhooks
 from tests.factories import (
     HALF_AN_HOUR,
     PRIYA,
@@ -457,3 +458,19 @@ def test_who_pays_for_somebody_else_is_the_one_the_money_goes_back_to(gateway, s
     assert made["payment_intent"] == payment_of(payment.booking_id).stripe_payment_intent_id
     assert payment_of(payment.booking_id).card == "Mastercard 4444"
     assert [refund.status for refund in refunds()] == [RefundStatus.SUCCEEDED]
+
+
+def test_a_refusal_of_a_rule_nobody_foresaw_is_not_taken_for_a_taken_time(
+    gateway, stripe, monkeypatch
+):
+    slot = free_slot()
+    late = at_stripe(slot)
+    change(Booking, late.booking_id, status=BookingStatus.EXPIRED)
+    hold(slot)
+    stripe.pay(late.stripe_checkout_session_id)
+    monkeypatch.setattr(times, "NO_OVERLAP", "another")
+
+    with pytest.raises(IntegrityError):
+        checkout.confirm(late.stripe_checkout_session_id, gateway)
+
+    assert payment_of(late.booking_id).status is PaymentStatus.OPEN
