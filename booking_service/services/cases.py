@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, exists, func, select, update
+from sqlalchemy import ScalarSelect, exists, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -74,7 +74,9 @@ def open_(
         )
         .on_conflict_do_nothing(
             index_elements=[Case.type, Case.subject_id],
-            index_where=Case.status == CaseStatus.OPEN,
+            # In so many words: once a connection has prepared the statement, PostgreSQL cannot see
+            # that a parameter means the partial index, and refuses.
+            index_where=text("status = 'open'"),
         )
     )
 
