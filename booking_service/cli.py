@@ -15,7 +15,8 @@ from booking_service.config import ConfigError, Settings
 from booking_service.db import db
 from booking_service.errors import BookingServiceError
 from booking_service.models import Role
-from booking_service.queries import state
+from booking_service.money import dollars
+from booking_service.queries import finance_payouts, state
 from booking_service.services import demo, outbox, reconciliation, staff
 
 _ROLES = click.Choice([role.value for role in Role])
@@ -77,13 +78,23 @@ def print_state(*, as_json: bool) -> None:
 @click.command("reconcile")
 @click.option("--json", "as_json", is_flag=True)
 def reconcile(*, as_json: bool) -> None:
-    """Compare our books with Stripe's now; exit 1 when anything is unexplained."""
-    found = [asdict(line) for line in reconciliation.compare(current_app.extensions["gateway"])]
-    if as_json:
-        click.echo(json.dumps({"discrepancies": found}, default=str))
-    for line in [] if as_json else found:
-        click.echo(f"{line['kind']}: ours {line['our_id']}, Stripe's {line['stripe_id']}")
-    sys.exit(1 if found else 0)
+    """Compare our books with Stripe's now, put right what is safe; exit 1 when a line is left."""
+    made = reconciliation.run(current_app.extensions["gateway"], "booking reconcile")
+    found = finance_payouts.comparison(made)
+    click.echo(json.dumps(asdict(found), default=str) if as_json else _comparison_words(found))
+    sys.exit(0 if found.is_explained else 1)
+
+
+def _comparison_words(found: finance_payouts.Comparison) -> str:
+    lines = [
+        f"{line.kind}: {line.stripe_id or line.our_id}, ours {line.our_cents}, "
+        f"Stripe's {line.stripe_cents}"
+        for line in found.discrepancies
+    ]
+    in_doubt = found.promises.in_doubt
+    lines.append(f"{found.matched} movements match, {found.repaired} lines were put right.")
+    lines.append(f"Residue {dollars(found.residue_cents)}; {in_doubt} promises are in doubt.")
+    return "\n".join(lines)
 
 
 @audit_commands.command("verify")

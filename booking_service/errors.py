@@ -119,6 +119,12 @@ class IllegalTransition(NotAllowed):
     """A status may not follow the one the record has."""
 
 
+class ComparisonUnderWay(NotAllowed):
+    """The books are being compared; one comparison at a time is enough."""
+
+    code = "comparison_under_way"
+
+
 class IdempotencyKeyReused(BookingServiceError):
     """The key was sent before with another body."""
 

@@ -1,7 +1,7 @@
 """Signed links: what a patient holds instead of a password.
 
-A link names one booking and one purpose. It cannot be guessed or altered, and a link for one
-purpose opens nothing else.
+A link names one booking, or one membership, and one purpose. It cannot be guessed or altered, and a
+link for one purpose opens nothing else.
 """
 
 from enum import StrEnum
@@ -21,6 +21,7 @@ class Purpose(StrEnum):
 
     HOLD = "hold"  # the pages between picking a time and paying
     VISIT = "visit"  # the patient's own page, before and after the visit
+    JOIN = "join"  # a membership's page: paying on one's own phone
 
 
 class Links:
@@ -31,7 +32,10 @@ class Links:
         self._base_url = base_url
 
     def token(self, purpose: Purpose, booking_id: UUID) -> str:
-        """Return the signed text that stands for a booking in one kind of address."""
+        """Return the signed text that stands for a booking in one kind of address.
+
+        For `Purpose.JOIN` it is a membership's id, and so is what `read` returns.
+        """
         return str(self._signer(purpose).dumps(booking_id.hex))
 
     def read(self, purpose: Purpose, token: str) -> UUID:
@@ -60,6 +64,10 @@ class Links:
     def done(self, booking_id: UUID) -> str:
         """Return the address Stripe sends a patient to after paying."""
         return f"{self._base_url}/book/{self.token(Purpose.HOLD, booking_id)}/done"
+
+    def join(self, membership_id: UUID) -> str:
+        """Return the address of a membership that is paid for on the patient's phone."""
+        return f"{self._base_url}/m/{self.token(Purpose.JOIN, membership_id)}"
 
     def _signer(self, purpose: Purpose) -> URLSafeSerializer:
         return URLSafeSerializer(self._secret_key, salt=f"booking:{purpose}")

@@ -8,7 +8,16 @@ from flask import current_app
 from sqlalchemy import select
 
 from booking_service.db import db, locked, transaction
-from booking_service.models import Actor, ActorKind, Booking, Payment, Plan, Refund, Tender
+from booking_service.models import (
+    Actor,
+    ActorKind,
+    Booking,
+    BookingStatus,
+    Payment,
+    Plan,
+    Refund,
+    Tender,
+)
 from booking_service.queries import availability
 from booking_service.services import bookings, checkout, holds, memberships, patients
 from booking_service.services.memberships import Tendered
@@ -54,6 +63,17 @@ def paid(stripe, *, card: str = "4242424242424242", **more) -> SimpleNamespace:
     assert stripe.pay(payment.stripe_checkout_session_id, card).status_code == 200
     checkout.confirm(payment.stripe_checkout_session_id, current_app.extensions["gateway"])
     return SimpleNamespace(booking_id=payment.booking_id, payment=payment_of(payment.booking_id))
+
+
+def lost_time(stripe, gateway) -> tuple[Payment, SimpleNamespace]:
+    """Somebody who paid for the first free time when it was taken, and who has it."""
+    slot = free_slot()
+    late = at_stripe(slot)
+    change(Booking, late.booking_id, status=BookingStatus.EXPIRED)
+    winner = paid(stripe, slot=slot, name="Robin Hale", email="robin@example.com")
+    stripe.pay(late.stripe_checkout_session_id)
+    checkout.confirm(late.stripe_checkout_session_id, gateway)
+    return payment_of(late.booking_id), winner
 
 
 def in_treatment(stripe, **more) -> SimpleNamespace:

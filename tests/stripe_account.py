@@ -14,9 +14,32 @@ class StripeAccount:
     def reset(self) -> None:
         self._post("/_sim/reset")
 
-    def pay(self, session_id: str, card: str = "4242424242424242") -> requests.Response:
+    def page(self, cents: int = 3900, **metadata: str) -> str:
+        """Open a payment page as any application of the account may; return its id."""
+        form = {
+            "mode": "payment",
+            "success_url": "https://shop.example",
+            "line_items[0][quantity]": "1",
+            "line_items[0][price_data][currency]": "usd",
+            "line_items[0][price_data][unit_amount]": str(cents),
+            "line_items[0][price_data][product_data][name]": "A mug",
+            **{f"metadata[{name}]": value for name, value in metadata.items()},
+        }
+        answer = requests.post(f"{self.url}/v1/checkout/sessions", form, headers=_KEY)
+        return str(answer.json()["id"])
+
+    def refund(self, payment_intent: str, cents: int | None = None) -> str:
+        """Refund by hand, as in Stripe's dashboard; return the refund's id."""
+        form = {"payment_intent": payment_intent} | ({"amount": str(cents)} if cents else {})
+        answer = requests.post(f"{self.url}/v1/refunds", form, headers=_KEY)
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
+    def pay(
+        self, session_id: str, card: str = "4242424242424242", email: str = "dana@example.com"
+    ) -> requests.Response:
         """Do what a patient does on the payment page."""
-        body = {"card": card, "email": "dana@example.com"}
+        body = {"card": card, "email": email}
         return requests.post(f"{self.url}/_sim/checkout/sessions/{session_id}/pay", json=body)
 
     def fault(self, kind: str, path: str, method: str = "POST", times: int = 1, **more: Any) -> str:
@@ -44,6 +67,26 @@ class StripeAccount:
     def subscriptions(self) -> list[dict[str, Any]]:
         return self.listed("subscriptions", limit=100, status="all")
 
+    def pay_out(self) -> dict[str, Any]:
+        """Make the automatic payout now, of all that is available."""
+        return self._post("/_sim/payouts")
+
+    def fail_payout(self, payout_id: str) -> dict[str, Any]:
+        """Let the bank send a payout back."""
+        return self._post(f"/_sim/payouts/{payout_id}/fail")
+
+    def dispute(self, payment_intent_id: str, **facts: Any) -> dict[str, Any]:
+        """Let the cardholder's bank ask for a payment back."""
+        return self._post("/_sim/disputes", {"payment_intent": payment_intent_id, **facts})
+
+    def move_dispute(self, dispute_id: str, status: str) -> dict[str, Any]:
+        """Let the bank decide."""
+        return self._post(f"/_sim/disputes/{dispute_id}", {"status": status})
+
+    def bounce(self, refund_id: str, reason: str = "expired_or_canceled_card") -> None:
+        """Let the bank send a refund back."""
+        self._post(f"/_sim/refunds/{refund_id}", {"status": "failed", "reason": reason})
+
     def log(self) -> list[dict[str, Any]]:
         return requests.get(f"{self.url}/_sim/log").json()
 
@@ -52,6 +95,10 @@ class StripeAccount:
 
     def violations(self) -> list[Any]:
         return requests.get(f"{self.url}/_sim/violations").json()
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        """Return every attempt owed or made to tell an endpoint of an event."""
+        return requests.get(f"{self.url}/_sim/deliveries").json()
 
     def blocked(self, fault_id: str) -> int:
         """Return how many requests wait in a fault now."""

@@ -13,6 +13,7 @@ QUEUES: Final = {
     "checkout": "periodic",
     "choices": "periodic",
     "promises": "periodic",
+    "reconciliation": "periodic",
 }
 
 
@@ -85,6 +86,16 @@ def policy(settings: Settings) -> dict[str, Any]:
             },
             "let promises of past days lapse": {
                 "task": "promises.sweep",
+                "schedule": settings.reminder_sweep.total_seconds(),
+                "options": _each(settings.reminder_sweep.total_seconds()),
+            },
+            "compare the books": {
+                "task": "reconciliation.run",
+                "schedule": settings.reconcile_interval.total_seconds(),
+                "options": _each(settings.reconcile_interval.total_seconds()),
+            },
+            "end memberships nobody paid for": {
+                "task": "memberships.sweep",
                 "schedule": settings.reminder_sweep.total_seconds(),
                 "options": _each(settings.reminder_sweep.total_seconds()),
             },

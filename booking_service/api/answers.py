@@ -185,6 +185,9 @@ class MembershipAnswer(Answered):
 
     membership: MembershipDetail
     refund: MembershipRefund | None
+    checkout_url: str | None = Field(
+        description="Where the patient pays the first month, with the method checkout_link."
+    )
 
 
 class VisitPatient(Answered):

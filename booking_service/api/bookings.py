@@ -13,11 +13,12 @@ from booking_service.api import answers, problems, public
 from booking_service.api.access import anybody
 from booking_service.api.contract import reply, spec
 from booking_service.api.idempotent import idempotent
-from booking_service.api.requests import BookingSent, Key, TokenQuery
+from booking_service.api.requests import BookingSent, Key, PatientSent, RescheduleSent, TokenQuery
 from booking_service.errors import BookingServiceError, FieldError, Invalid, NotFound, SlotTaken
 from booking_service.links import Purpose
-from booking_service.models import BookingStatus
+from booking_service.models import Actor, BookingStatus
 from booking_service.queries import availability, bookings
+from booking_service.services import bookings as visits
 from booking_service.services import checkout, holds, patients
 from booking_service.services.checkout import Consent
 from booking_service.services.patients import PatientDetails
@@ -26,6 +27,12 @@ bp = Blueprint("api_bookings", __name__, url_prefix="/api/v1/bookings")
 bp.before_request(anybody)
 
 _TAGS: Final = ("Booking",)
+_REFUSED: Final = {
+    "HTTP_404": answers.Problem,
+    "HTTP_409": answers.Problem,
+    "HTTP_422": answers.Problem,
+    "HTTP_503": answers.Problem,
+}
 
 
 @bp.post("")
@@ -80,10 +87,59 @@ def post_booking(json: BookingSent) -> Response:
 )
 def get_booking(booking_id: UUID, query: TokenQuery) -> Response:
     """One booking, for whoever holds its token."""
+    _let_in(booking_id, query)
+    return reply(answer(booking_id))
+
+
+@bp.post("/<uuid:booking_id>/cancel")
+@spec.validate(headers=Key, resp=Answers(HTTP_200=answers.BookingAnswer, **_REFUSED), tags=_TAGS)
+@idempotent
+def post_cancel(booking_id: UUID, query: TokenQuery) -> Response:
+    """Cancel a booking, for whoever holds its token. A second call answers the same booking.
+
+    Until the practice's cut-off `refunds` shows the money going back; after it the promise has
+    `lapsed` and the money is kept. A time that is only held is let go. Refused with `too_late`
+    once the visit has begun.
+    """
+    _let_in(booking_id, query)
+    if bookings.booking(booking_id).status is BookingStatus.HELD:
+        # It may turn out to be paid just now; then it is a visit, and is cancelled as one.
+        holds.release(booking_id, current_app.extensions["gateway"])
+    if bookings.booking(booking_id).status is not BookingStatus.EXPIRED:
+        visits.cancel(booking_id, Actor.patient())
+    return reply(answer(booking_id))
+
+
+@bp.post("/<uuid:booking_id>/reschedule")
+@spec.validate(
+    headers=Key,
+    resp=Answers(
+        HTTP_200=answers.BookingAnswer,
+        HTTP_400=answers.Problem,
+        **{**_REFUSED, "HTTP_409": answers.SlotTakenProblem},
+    ),
+    tags=_TAGS,
+)
+@idempotent
+def post_reschedule(booking_id: UUID, query: TokenQuery, json: RescheduleSent) -> Response:
+    """Move a visit to another free time, for whoever holds its token. Nothing is paid again.
+
+    Possible until the practice's cut-off (then `too_late`) and twice (then `not_allowed`); a time
+    that was just taken is `slot_taken`, with `alternatives`, and the visit stays where it was.
+    """
+    _let_in(booking_id, query)
+    try:
+        visits.reschedule(booking_id, json.practitioner_id, json.starts_at, Actor.patient())
+    except SlotTaken as taken:
+        free = availability.alternatives(taken.practitioner_id, taken.starts_at)
+        return problems.answer(taken, alternatives=public.slots(free))
+    return reply(answer(booking_id))
+
+
+def _let_in(booking_id: UUID, query: TokenQuery) -> None:
     links = current_app.extensions["links"]
     if links.read(Purpose.VISIT, query.token) != booking_id:
         raise NotFound("There is no such booking.")
-    return reply(answer(booking_id))
 
 
 def answer(booking_id: UUID) -> answers.BookingAnswer:
@@ -110,7 +166,7 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
     """Hold the time, say for whom, and open Stripe's page; or hold nothing."""
     lifetime = current_app.extensions["settings"].checkout
     gateway, links = current_app.extensions["gateway"], current_app.extensions["links"]
-    details = _details(sent)
+    who = details(sent.patient, sent.locale)
     consent = Consent(
         terms_version=sent.accept_terms_version,
         address=request.remote_addr or "",
@@ -119,7 +175,7 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
     )
     booking_id = holds.place(sent.practitioner_id, sent.starts_at, lifetime, sent.source)
     try:
-        patients.set_details(booking_id, details, lifetime)
+        patients.set_details(booking_id, who, lifetime)
         return booking_id, checkout.start(booking_id, consent, gateway, links, lifetime)
     except BookingServiceError:
         # What cannot be let go now is let go by the sweep.
@@ -128,10 +184,14 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
         raise
 
 
-def _details(sent: BookingSent) -> PatientDetails:
-    patient = sent.patient
+def details(patient: PatientSent, locale: str = "en-US") -> PatientDetails:
+    """Read who is coming.
+
+    Raises:
+        Invalid: with the fields as the caller named them.
+    """
     try:
-        return patients.read_details(patient.name, patient.email, patient.phone, sent.locale)
+        return patients.read_details(patient.name, patient.email, patient.phone, locale)
     except Invalid as invalid:
         raise Invalid(
             *(FieldError(f"patient.{e.field}", e.code, e.detail) for e in invalid.errors)

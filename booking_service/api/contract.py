@@ -114,6 +114,9 @@ def reply(answer: BaseModel, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def _read_body(model: type[ModelT], request: Request) -> ModelT:
+    needs_none = not any(field.is_required() for field in model.model_fields.values())
+    if needs_none and not request.get_data():
+        return model()
     if request.mimetype != "application/json":
         raise UnsupportedMediaType
     try:

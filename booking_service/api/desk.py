@@ -14,12 +14,12 @@ from booking_service.api.access import acting, scope
 from booking_service.api.bookings import answer as booking_answer
 from booking_service.api.contract import reply, spec
 from booking_service.api.idempotent import idempotent
-from booking_service.api.requests import ConvertSent, DayQuery, Key
+from booking_service.api.requests import ConvertSent, DayQuery, Key, StepSent
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import FieldError, Invalid
 from booking_service.models import Actor, Role
 from booking_service.queries import availability, front_desk
-from booking_service.services import bookings, memberships
+from booking_service.services import bookings, membership_pages, memberships
 from booking_service.services.memberships import Tendered
 
 bp = Blueprint("api_desk", __name__, url_prefix="/api/v1")
@@ -32,6 +32,18 @@ _REFUSED: Final = {
     "HTTP_403": answers.Problem,
     "HTTP_404": answers.Problem,
 }
+_NOTE: Final = spec.validate(
+    headers=Key,
+    resp=Answers(
+        HTTP_200=answers.BookingAnswer,
+        HTTP_400=answers.Problem,
+        HTTP_409=answers.Problem,
+        HTTP_422=answers.Problem,
+        **_REFUSED,
+    ),
+    tags=_TAGS,
+    security=_SECURITY,
+)
 _STEP: Final = spec.validate(
     headers=Key,
     resp=Answers(HTTP_200=answers.BookingAnswer, HTTP_409=answers.Problem, **_REFUSED),
@@ -72,19 +84,27 @@ def get_desk_day(query: DayQuery) -> Response:
 
 
 @bp.post("/bookings/<uuid:booking_id>/arrive")
-@_STEP
+@_NOTE
 @idempotent
-def post_arrive(booking_id: UUID) -> Response:
-    """Note that the patient is here. Possible on the visit's day; pressing twice is one."""
-    return _step(bookings.arrive, booking_id)
+def post_arrive(booking_id: UUID, json: StepSent) -> Response:
+    """Note that the patient is here. Possible on the visit's day; pressing twice is one.
+
+    `at` notes an earlier time of that day; then it is kept when it was and when it was noted.
+    """
+    bookings.arrive(booking_id, acting(), json.at)
+    return reply(booking_answer(booking_id))
 
 
 @bp.post("/bookings/<uuid:booking_id>/begin-treatment")
-@_STEP
+@_NOTE
 @idempotent
-def post_begin_treatment(booking_id: UUID) -> Response:
-    """Note that care under the plan began: the second proof of the promise."""
-    return _step(bookings.begin_treatment, booking_id)
+def post_begin_treatment(booking_id: UUID, json: StepSent) -> Response:
+    """Note that care under the plan began: the second proof of the promise.
+
+    `at` notes an earlier time of that day, not before the arrival.
+    """
+    bookings.begin_treatment(booking_id, acting(), json.at)
+    return reply(booking_answer(booking_id))
 
 
 @bp.post("/bookings/<uuid:booking_id>/complete")
@@ -112,6 +132,7 @@ def post_no_show(booking_id: UUID) -> Response:
         HTTP_400=answers.Problem,
         HTTP_409=answers.Problem,
         HTTP_422=answers.Problem,
+        HTTP_503=answers.Problem,
         **_REFUSED,
     ),
     tags=_TAGS,
@@ -122,7 +143,9 @@ def post_convert(booking_id: UUID, json: ConvertSent) -> Response:
     """Make the patient a member. The second call answers 200 and the same membership.
 
     Nothing is sent to Stripe before `undo_until`; then the first payment is taken, the membership
-    becomes active, and the first visit's refund is sent.
+    becomes active, and the first visit's refund is sent. With `checkout_link` a payment page is
+    made at once, and `checkout_url` is its address: give it to the patient. When Stripe does not
+    answer (503), send the same again: it is the same membership, and its page.
     """
     tendered = Tendered(json.payment.method, json.payment.reference)
     undo = current_app.extensions["settings"].undo
@@ -132,6 +155,8 @@ def post_convert(booking_id: UUID, json: ConvertSent) -> Response:
         )
     except Invalid as invalid:
         raise Invalid(*map(_in_payment, invalid.errors)) from invalid
+    known = current_app.extensions
+    membership_pages.open_(membership_id, known["gateway"], known["links"])
     return reply(_membership(membership_id), HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
 
@@ -147,14 +172,19 @@ def get_membership(membership_id: UUID) -> Response:
 @bp.post("/memberships/<uuid:membership_id>/undo")
 @spec.validate(
     headers=Key,
-    resp=Answers(HTTP_200=answers.MembershipAnswer, HTTP_409=answers.Problem, **_REFUSED),
+    resp=Answers(
+        HTTP_200=answers.MembershipAnswer,
+        HTTP_409=answers.Problem,
+        HTTP_503=answers.Problem,
+        **_REFUSED,
+    ),
     tags=_TAGS,
     security=_SECURITY,
 )
 @idempotent
 def post_undo(membership_id: UUID) -> Response:
     """Take a membership back before anything was sent to Stripe; afterwards `too_late`."""
-    memberships.undo(membership_id, acting())
+    membership_pages.undo(membership_id, acting(), current_app.extensions["gateway"])
     return reply(_membership(membership_id))
 
 
@@ -184,6 +214,7 @@ def _membership(membership_id: UUID) -> answers.MembershipAnswer:
             ),
         ),
         refund=answers.MembershipRefund.model_validate(view.refund) if view.refund else None,
+        checkout_url=view.checkout_url,
     )
 
 

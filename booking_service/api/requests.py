@@ -12,6 +12,7 @@ from booking_service.api.fields import Day, Instant, Sent, Text
 from booking_service.models import (
     CaseAction,
     CaseType,
+    PaymentTender,
     RefundReason,
     RefundStatus,
     SettlementMethod,
@@ -81,6 +82,40 @@ class BookingSent(Sent):
     locale: str = Field(default="en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")
     source: Text | None = Field(
         default=None, max_length=100, description="Which button or article. Nothing personal."
+    )
+
+
+class RescheduleSent(Sent):
+    """Another time for a visit, one of those GET /slots lists."""
+
+    practitioner_id: UUID
+    starts_at: Instant
+
+
+class StepSent(Sent):
+    """When a step of a visit was, if it is noted later. The body may be left out."""
+
+    at: Instant | None = Field(
+        default=None, description="Now, when it is left out. On the visit's local day, not later."
+    )
+
+
+class DeskPaymentSent(Sent):
+    """How the desk was paid."""
+
+    tender: PaymentTender = Field(description="cash, or terminal for the desk's own card terminal.")
+    reference: Text = Field(min_length=1, max_length=64, description="The receipt's number.")
+
+
+class WalkInSent(Sent):
+    """A first visit of today, paid at the desk."""
+
+    practitioner_id: UUID
+    starts_at: Instant | None = Field(default=None, description="Now, when it is left out.")
+    patient: PatientSent
+    payment: DeskPaymentSent
+    accept_terms_version: int = Field(
+        ge=1, le=2**31 - 1, description="The version that the patient was shown."
     )
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from booking_service.gateways.memberships import MembershipPageOrder, Subscription
 from booking_service.models import DisputeStatus, RefundStatus
 
 
@@ -58,13 +59,15 @@ class CardPayment:
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The present state of a payment page. `booking_id` is None for another application's."""
+    """The present state of a payment page. Without an id of ours it is another application's."""
 
     id: str
     status: CheckoutStatus
     booking_id: UUID | None
     payment: CardPayment | None  # once it is paid
     has_failed: bool  # a payment that takes days did not arrive, and never will
+    membership_id: UUID | None = None
+    subscription_id: str | None = None  # of a membership's page, once it is complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +107,6 @@ class SubscriptionOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class Subscription:
-    """A membership at the processor, with what its first payment brought and cost."""
-
-    id: str
-    membership_id: UUID | None
-    is_active: bool
-    paid_cents: int
-    fee_cents: int | None
-
-
-@dataclass(frozen=True, slots=True)
 class BalanceMovement:
     """What went through the processor's balance: below zero it left, and the fee left besides."""
 
@@ -135,15 +127,6 @@ class DisputeFacts:
     opened_at: datetime
     evidence_due_at: datetime | None
     movements: Sequence[BalanceMovement]
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What the processor has under one of our ids, for comparing books."""
-
-    stripe_id: str
-    our_id: UUID | None
-    amount_cents: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +190,20 @@ class PaymentGateway(Protocol):
         """
         ...
 
-    def find_subscription(self, customer_id: str, membership_id: UUID) -> Subscription | None:
-        """Return the membership a customer has with us, if it was ever made."""
+    def open_membership_page(self, order: MembershipPageOrder) -> CheckoutPage:
+        """Create the page on which a patient starts a membership and pays the first month."""
         ...
 
-    def all_payments(self) -> Iterator[Receipt]:
-        """Return every first visit that was ever paid for, newest first."""
+    def find_subscription(self, subscription_id: str) -> Subscription:
+        """Return a membership as it is now, whatever order its webhooks arrived in."""
         ...
 
-    def all_refunds(self) -> Iterator[RefundOutcome]:
-        """Return every refund of the account, newest first."""
+    def subscriptions_of(self, customer_id: str, membership_id: UUID) -> Sequence[Subscription]:
+        """Return what a customer has for one membership, oldest first; more than one is wrong."""
         ...
 
-    def all_subscriptions(self) -> Iterator[Receipt]:
-        """Return every membership that was ever started, newest first, without amounts."""
+    def subscription_of_invoice(self, invoice_id: str) -> str | None:
+        """Return the id of the membership an invoice bills; None when it bills none."""
         ...
 
     def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:

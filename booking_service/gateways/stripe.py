@@ -1,44 +1,38 @@
 """The payment gateway over Stripe. Only the `stripe…` modules here import `stripe`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
-from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
 import stripe
 
 from booking_service.config import Settings
-from booking_service.db import leave_for_the_network
-from booking_service.errors import (
-    GatewayBusy,
-    GatewayLockedOut,
-    GatewayRefused,
-    GatewayUnavailable,
-)
+from booking_service.errors import GatewayRefused
 from booking_service.gateways import stripe_disputes, stripe_events
+from booking_service.gateways import stripe_memberships as memberships
 from booking_service.gateways import stripe_reading as reading
+from booking_service.gateways.memberships import MembershipPageOrder, Subscription
 from booking_service.gateways.payments import (
     Checkout,
     CheckoutOrder,
     CheckoutPage,
     DisputeFacts,
     Event,
-    Receipt,
     RefundOrder,
     RefundOutcome,
-    Subscription,
     SubscriptionOrder,
 )
+from booking_service.gateways.stripe_books import StripeBooks
+from booking_service.gateways.stripe_errors import our_errors as _our_errors
 
 STRIPE_VERSION: Final = "2026-10-28.endive"  # the version these mappings were read against
 
 _CONNECT_SECONDS: Final = 3
-_ALL: Final[Any] = {"limit": 100}  # a page; Stripe's largest
 
 
-class StripeGateway:
+class StripeGateway(StripeBooks):
     """Talks to Stripe with one pinned API version, one timeout, and no retries of its own.
 
     Retries are the outbox's: two mechanisms would multiply each other's waits.
@@ -144,76 +138,32 @@ class StripeGateway:
     def create_price(self, plan_id: UUID, amount_cents: int, currency: str) -> str:
         """See PaymentGateway."""
         with _our_errors():
-            price = self._client.v1.prices.create(
-                {
-                    "currency": currency,
-                    "unit_amount": amount_cents,
-                    "recurring": {"interval": "month"},
-                    # A plan's own name could say something about health.
-                    "product_data": {"name": "Membership"},
-                    "metadata": {"application": reading.APPLICATION, "plan_id": str(plan_id)},
-                },
-                {"idempotency_key": f"price:{plan_id}"},
-            )
-        return price.id
+            return memberships.create_price(self._client, plan_id, amount_cents, currency)
 
     def subscribe(self, order: SubscriptionOrder) -> Subscription:
         """See PaymentGateway."""
         with _our_errors():
-            made = self._client.v1.subscriptions.create(
-                {
-                    "customer": order.customer_id,
-                    "items": [{"price": order.price_id}],
-                    "default_payment_method": order.payment_method_id,
-                    "off_session": True,
-                    # A declined card must leave nothing behind that could be paid later.
-                    "payment_behavior": "error_if_incomplete",
-                    "metadata": {
-                        "application": reading.APPLICATION,
-                        "membership_id": str(order.membership_id),
-                    },
-                },
-                {"idempotency_key": order.idempotency_key},
-            )
-        return self._with_first_payment(made)
+            return memberships.subscribe(self._client, order)
 
-    def find_subscription(self, customer_id: str, membership_id: UUID) -> Subscription | None:
+    def open_membership_page(self, order: MembershipPageOrder) -> CheckoutPage:
         """See PaymentGateway."""
         with _our_errors():
-            page = self._client.v1.subscriptions.list(
-                {"customer": customer_id, "status": "all", "limit": 100}
-            )
-            found = next(
-                (
-                    subscription
-                    for subscription in page.auto_paging_iter()
-                    if reading.ours(subscription).get("membership_id") == str(membership_id)
-                ),
-                None,
-            )
-        return None if found is None else self._with_first_payment(found)
+            return memberships.open_page(self._client, order)
 
-    def all_payments(self) -> Iterator[Receipt]:
+    def find_subscription(self, subscription_id: str) -> Subscription:
         """See PaymentGateway."""
         with _our_errors():
-            for intent in self._client.v1.payment_intents.list(_ALL).auto_paging_iter():
-                ours = reading.uuid_of(reading.ours(intent).get("payment_id"))
-                if ours and intent.amount_received:
-                    yield Receipt(intent.id, ours, intent.amount_received)
+            return memberships.find(self._client, subscription_id)
 
-    def all_refunds(self) -> Iterator[RefundOutcome]:
+    def subscriptions_of(self, customer_id: str, membership_id: UUID) -> Sequence[Subscription]:
         """See PaymentGateway."""
         with _our_errors():
-            for refund in self._client.v1.refunds.list(_ALL).auto_paging_iter():
-                yield reading.outcome(refund)
+            return memberships.made_for(self._client, customer_id, membership_id)
 
-    def all_subscriptions(self) -> Iterator[Receipt]:
+    def subscription_of_invoice(self, invoice_id: str) -> str | None:
         """See PaymentGateway."""
         with _our_errors():
-            page = self._client.v1.subscriptions.list({"limit": 100, "status": "all"})
-            for subscription in page.auto_paging_iter():
-                if ours := reading.uuid_of(reading.ours(subscription).get("membership_id")):
-                    yield Receipt(subscription.id, ours, 0)
+            return memberships.of_invoice(self._client, invoice_id)
 
     def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:
         """See PaymentGateway."""
@@ -232,43 +182,3 @@ class StripeGateway:
     def read_event(self, body: bytes, signature: str) -> Event:
         """See PaymentGateway."""
         return stripe_events.read_event(body, signature, self._secrets)
-
-    def _with_first_payment(self, made: stripe.Subscription) -> Subscription:
-        """Add what the first invoice brought: the subscription itself does not say."""
-        paid = fee = 0
-        with _our_errors():
-            invoice_id = reading.id_of(made.latest_invoice)
-            payments = self._client.v1.invoice_payments.list({"invoice": invoice_id or ""})
-            for payment in payments.data:
-                intent = self._client.v1.payment_intents.retrieve(
-                    reading.id_of(payment.payment.payment_intent) or "",
-                    {"expand": ["latest_charge.balance_transaction"]},
-                )
-                paid += intent.amount_received
-                fee += reading.fee_of(intent.latest_charge) or 0
-        return Subscription(
-            id=made.id,
-            membership_id=reading.uuid_of(reading.ours(made).get("membership_id")),
-            is_active=made.status == "active",
-            paid_cents=paid,
-            fee_cents=fee or None,
-        )
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    """Translate Stripe's exceptions into what callers act on: wait, stop, or call a person."""
-    leave_for_the_network()
-    try:
-        yield
-    except stripe.RateLimitError as error:
-        raise GatewayBusy("Stripe asks us to slow down.") from error
-    except (stripe.AuthenticationError, stripe.PermissionError) as error:
-        raise GatewayLockedOut("Stripe does not accept our key.") from error
-    except (stripe.CardError, stripe.InvalidRequestError, stripe.IdempotencyError) as error:
-        decline = getattr(error.error, "decline_code", None)
-        raise GatewayRefused(error.code or type(error).__name__, str(error), decline) from error
-    except (stripe.APIConnectionError, stripe.APIError) as error:
-        if error.http_status == HTTPStatus.CONFLICT:
-            raise GatewayBusy("The same request is still at work.") from error
-        raise GatewayUnavailable("Stripe did not answer.") from error

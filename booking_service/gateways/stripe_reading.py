@@ -29,6 +29,8 @@ def checkout(session: stripe.checkout.Session) -> Checkout:
         has_failed=session.status == "complete"
         and session.payment_status == "unpaid"
         and getattr(intent, "status", None) in _NEVER,
+        membership_id=uuid_of(ours(session).get("membership_id")),
+        subscription_id=id_of(session.subscription),
     )
 
 
@@ -76,7 +78,7 @@ def outcome(refund: stripe.Refund) -> RefundOutcome:
     )
 
 
-def ours(thing: stripe.StripeObject) -> dict[str, str]:
+def ours(thing: stripe.StripeObject | None) -> dict[str, str]:
     """Return an object's metadata if this application made it, and nothing otherwise."""
     metadata = getattr(thing, "metadata", None)
     values: dict[str, str] = metadata.to_dict() if metadata else {}

@@ -129,6 +129,7 @@ class Demo:
                 "booking_service.simulator",
                 *("--port", str(stripe_port), "--state", str(var / "stripe.sqlite")),
                 *("--webhook-url", f"{self.web}/webhooks/stripe", "--webhook-secret", secret),
+                *("--rate-limit", "live"),
             )
         if "SMTP_URL" not in self.caller:
             mail_port, smtp_port = free_port(port + 2), free_port()

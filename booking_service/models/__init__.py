@@ -21,6 +21,7 @@ from booking_service.models.reconciliation import (
     DiscrepancyKind,
     Payout,
     ReconciliationRun,
+    StripeMovement,
 )
 from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
 from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
@@ -82,6 +83,7 @@ __all__ = [
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "StripeMovement",
     "Subject",
     "Tender",
     "TermsAcceptance",

@@ -94,6 +94,10 @@ class Membership(Base):
     plan: Mapped[Plan] = relationship(lazy="raise")
     patient: Mapped[Patient] = relationship(lazy="raise")
 
+    def may_become(self, status: MembershipStatus) -> bool:
+        """Return whether `status` would be news, and one that may follow."""
+        return status in _NEXT[self.status]
+
     def move_to(self, status: MembershipStatus) -> bool:
         """Move to `status` and return whether anything changed.
 

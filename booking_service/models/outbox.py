@@ -22,6 +22,7 @@ class Topic(StrEnum):
     REFUND_REQUESTED = "refunds.execute"
     REFUND_SENT = "notifications.refund_sent"
     REFUND_FAILED = "notifications.refund_failed"
+    RECONCILIATION_ASKED = "reconciliation.asked"
     REFUND_SETTLED_OTHERWISE = "notifications.refund_settled_otherwise"
     WEBHOOK_RECEIVED = "webhooks.process"
 

@@ -38,8 +38,11 @@ class ReconciliationRun(Base):
     matched: Mapped[int] = mapped_column(default=0)  # movements of Stripe's balance we can explain
     repaired: Mapped[int] = mapped_column(default=0)
     residue_cents: Mapped[int] = mapped_column(BigInteger, default=0)
+    # What other applications in the same account moved: not ours to explain, and not residue.
+    other_cents: Mapped[int] = mapped_column(BigInteger, default=0)
     promises_checked: Mapped[int] = mapped_column(default=0)
     promises_in_doubt: Mapped[int] = mapped_column(default=0)
+    read_until: Mapped[datetime | None]  # of Stripe's movements; the next one goes on from there
 
 
 class Discrepancy(Base):
@@ -67,3 +70,21 @@ class Payout(Base):
     is_automatic: Mapped[bool]
     created_at: Mapped[datetime]
     arrives_at: Mapped[datetime]
+
+
+class StripeMovement(Base):
+    """One movement of Stripe's balance, kept as Stripe booked it. Stripe never changes one."""
+
+    __tablename__ = "stripe_movements"
+
+    stripe_transaction_id: Mapped[str] = mapped_column(unique=True)
+    type: Mapped[str]
+    moved_under: Mapped[str] = mapped_column(index=True)  # pi_, re_, du_, po_, or its own txn_
+    # The payment it is about, if it is about one: pi_, or ch_ of an application without intents.
+    payment_at_stripe: Mapped[str | None] = mapped_column(index=True)
+    our_id: Mapped[UUID | None]  # the payment or refund of ours that it names
+    membership_id: Mapped[UUID | None]  # of ours, whose month this paid for
+    amount_cents: Mapped[int]
+    net_cents: Mapped[int]  # less Stripe's fee: what the balance moved by
+    moved_at: Mapped[datetime]
+    stripe_payout_id: Mapped[str | None] = mapped_column(index=True)  # once it was paid out

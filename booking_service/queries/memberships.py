@@ -54,6 +54,7 @@ class MembershipView:
     decided_at: datetime
     decided_by: str
     undo_until: datetime
+    checkout_url: str | None  # where the patient pays, when it is on a page of their own
     active_at: datetime | None
     refund: RefundView | None
     mailed_at: datetime | None  # when the welcome left
@@ -65,7 +66,12 @@ def membership(membership_id: UUID) -> MembershipView:
     Raises:
         NotFound: there is no such membership.
     """
-    row = db.session.get(Membership, membership_id, options=[joinedload(Membership.plan)])
+    # A select, not a get: whoever asked before may have left the row in the session, plan unread.
+    row = db.session.scalar(
+        select(Membership)
+        .where(Membership.id == membership_id)
+        .options(joinedload(Membership.plan))
+    )
     if row is None:
         raise NotFound("There is no such membership.")
     payment = db.session.scalar(select(Payment).where(Payment.booking_id == row.booking_id))
@@ -123,6 +129,7 @@ def membership_view(row: Membership, refund: RefundView | None) -> MembershipVie
         decided_at=row.decided_at,
         decided_by=row.decided_by,
         undo_until=row.undo_until,
+        checkout_url=row.checkout_url,
         active_at=row.active_at,
         refund=refund if is_its_refund else None,
         mailed_at=mailed_at,

@@ -74,8 +74,7 @@ def open_(
         )
         .on_conflict_do_nothing(
             index_elements=[Case.type, Case.subject_id],
-            # In so many words: once a connection has prepared the statement, PostgreSQL cannot see
-            # that a parameter means the partial index, and refuses.
+            # In words: as a parameter of a prepared statement it fits no partial index.
             index_where=text("status = 'open'"),
         )
     )

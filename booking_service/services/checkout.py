@@ -105,7 +105,7 @@ def confirm(session_id: str, gateway: PaymentGateway) -> None:
 
     The return page, the webhook and the sweep all end here; whoever is second changes nothing.
     """
-    _write_all_down(gateway.find_checkout(session_id), gateway)
+    bring_up_to_date(gateway.find_checkout(session_id), gateway)
 
 
 def write_down(found: Checkout) -> None:
@@ -149,13 +149,14 @@ def sweep(gateway: PaymentGateway) -> int:
         pages = [page for page in session.scalars(forgotten) if page is not None]
     for page in pages:
         try:
-            _write_all_down(gateway.expire_checkout(page), gateway)
+            bring_up_to_date(gateway.expire_checkout(page), gateway)
         except BookingServiceError as error:
             log.warning("page not asked about", extra={"code": error.code})
     return len(pages)
 
 
-def _write_all_down(found: Checkout, gateway: PaymentGateway) -> None:
+def bring_up_to_date(found: Checkout, gateway: PaymentGateway) -> None:
+    """Write down what a page is now, and what of its money went back already."""
     write_down(found)
     if found.payment is not None and found.payment.has_gone_back:
         # News of a refund that came before news of its payment fitted nothing then.

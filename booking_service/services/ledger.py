@@ -27,7 +27,6 @@ from booking_service.models import (
     Refund,
     Settlement,
     SettlementMethod,
-    Tender,
 )
 
 _PAID_FROM: Final[Mapping[SettlementMethod, Account]] = {
@@ -167,16 +166,27 @@ def record_lapse(session: Session, payment: Payment, reference: str = "") -> Non
     )
 
 
-def record_membership_payment(session: Session, membership: Membership, cents: int) -> None:
-    """A member's first month was paid, by card or at the desk."""
-    at_desk = membership.tender is Tender.RECORDED
-    where = Account.DESK_TAKINGS if at_desk else Account.STRIPE_BALANCE
-    reference = membership.reference if at_desk else membership.stripe_subscription_id
+def record_membership_payment(
+    session: Session, membership: Membership, cents: int, payment_intent_id: str | None = None
+) -> None:
+    """A month was paid: at Stripe under a payment intent, or at the desk with its receipt."""
+    where = Account.STRIPE_BALANCE if payment_intent_id else Account.DESK_TAKINGS
+    reference = payment_intent_id or membership.reference or ""
+    kind = EntryKind.MEMBERSHIP_PAYMENT
     write(
         session,
-        Movement(EntryKind.MEMBERSHIP_PAYMENT, membership.id, reference or ""),
+        Movement(kind, membership.id, reference, stripe_id=payment_intent_id),
         {where: cents, Account.MEMBERSHIP_REVENUE: -cents},
     )
+
+
+def record_membership_fee(
+    session: Session, membership: Membership, cents: int, payment_intent_id: str
+) -> None:
+    """Stripe kept its fee of a month that was paid."""
+    kind = EntryKind.MEMBERSHIP_FEE
+    fee = Movement(kind, membership.id, payment_intent_id, stripe_id=payment_intent_id)
+    record_fee(session, fee, cents)
 
 
 def still_owed(session: Session, payment_id: UUID) -> int:

@@ -60,7 +60,8 @@ def convert(
 ) -> tuple[UUID, bool]:
     """Make a patient a member, and return the membership and whether this call decided it.
 
-    Nothing is sent to Stripe before `undo` has passed. Whoever presses second gets what the first
+    Nothing is sent to Stripe before `undo` has passed, but for a payment page on the patient's
+    phone, which `membership_pages.open_` makes at once. Whoever presses second gets what the first
     decided; after a declined payment it is a new decision about the same membership.
 
     Raises:
@@ -102,25 +103,44 @@ def convert(
         return membership.id, True
 
 
-def undo(membership_id: UUID, actor: Actor) -> None:
-    """Take a membership back before anything was sent to Stripe.
+def undo(membership_id: UUID, actor: Actor, closed_page: str | None = None) -> None:
+    """Take a membership back before anything was charged.
+
+    Args:
+        membership_id: the membership.
+        actor: who takes it back.
+        closed_page: its payment page, which was closed in time, so that the clock is not asked
+            again; see `membership_pages.undo`.
 
     Raises:
         TooLate: the time for it is over, and the first payment is being taken or was.
+        NotAllowed: a payment page was made meanwhile, and is still open.
         NotFound: there is no such membership.
     """
     with transaction() as session:
         membership = with_patient(session, membership_id)
         if membership.status is MembershipStatus.UNDONE:
             return
-        if (
-            membership.charge_status is not ChargeStatus.SCHEDULED
-            or membership.undo_until <= utc_now()
-        ):
-            raise TooLate("The time to undo is over. The membership can be cancelled instead.")
+        refuse_unless_undoable(membership, is_in_time=closed_page is not None)
+        if membership.stripe_checkout_session_id != closed_page:
+            raise NotAllowed("The payment page was made just now. Press undo again.")
         membership.move_to(MembershipStatus.UNDONE)
         membership.ended_at = utc_now()
         audit.record(session, actor, "membership.undo", membership.id)
+
+
+def refuse_unless_undoable(membership: Membership, *, is_in_time: bool = False) -> None:
+    """Refuse to take a membership back that is, or may be, paid for.
+
+    Raises:
+        TooLate: it is too late.
+    """
+    is_unpaid = (
+        membership.status is MembershipStatus.PENDING
+        and membership.charge_status is ChargeStatus.SCHEDULED
+    )
+    if not is_unpaid or not (is_in_time or utc_now() < membership.undo_until):
+        raise TooLate("The time to undo is over. The membership can be cancelled instead.")
 
 
 def with_patient(session: Session, membership_id: UUID) -> Membership:
@@ -154,10 +174,11 @@ def _refuse_unless_in_window(session: Session, booking: Booking, now: datetime) 
     if booking.status is BookingStatus.COMPLETED:
         raise WindowClosed("This visit has ended. Finance can grant the refund as goodwill.")
     if booking.status is not BookingStatus.IN_TREATMENT:
-        raise NotAllowed(f"This visit is {booking.status.replace('_', ' ')}.")
+        standing = booking.status.replace("_", " ")
+        raise NotAllowed(f"This visit is {standing}; no membership can be started from it.")
     zone = session.scalars(select(Practice)).one().zone
     if local_day(booking.starts_at, zone) != local_day(now, zone):
-        raise WindowClosed("The day of this visit is over. Finance can grant the refund.")
+        raise WindowClosed("The day of this visit is over. Finance can grant goodwill.")
     promise = session.scalar(select(Promise).where(Promise.booking_id == booking.id))
     if promise is None or promise.status is not PromiseStatus.OPEN:
         raise NotAllowed("The first-visit payment already went back, or can't go back.")
@@ -168,7 +189,9 @@ def _refuse_unless_payable(session: Session, booking: Booking, tendered: Tendere
         payment = session.scalars(select(Payment).where(Payment.booking_id == booking.id)).one()
         if payment.stripe_payment_method_id is None:
             raise NoSavedCard("The patient did not agree to keep a card. Record the payment.")
-    elif not tendered.reference or len(tendered.reference) > _LONGEST_REFERENCE:
+    elif tendered.method is Tender.RECORDED and (
+        not tendered.reference or len(tendered.reference) > _LONGEST_REFERENCE
+    ):
         detail = f"Enter the receipt or terminal reference, {_LONGEST_REFERENCE} signs or fewer"
         raise Invalid(FieldError("reference", "missing", detail))
 

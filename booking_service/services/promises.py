@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Exists, Select, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -136,13 +137,22 @@ def sweep() -> int:
     """Let promises lapse whose visit was not closed on its day; return how many were looked at."""
     with transaction() as session:
         zone = session.scalars(select(Practice)).one().zone
-        today, _ = day_bounds(local_day(utc_now(), zone), zone)
-        rows = session.execute(_left_open(today)).all()
+        rows = session.execute(_left_open(ended_before(utc_now(), zone))).all()
     for booking_id, patient_id in rows:
         with transaction() as session:
             locked(session, Patient, patient_id)
             lapse(session, booking_id)
     return len(rows)
+
+
+def ended_before(now: datetime, zone: ZoneInfo) -> datetime:
+    """Return the last local midnight: a visit that began before it has ended, closed or not.
+
+    So a visit is open until the midnight after its own local day, which is 23 or 25 hours long on
+    the days the clocks change.
+    """
+    midnight, _ = day_bounds(local_day(now, zone), zone)
+    return midnight
 
 
 def _left_open(before: datetime) -> Select[UUID, UUID]:

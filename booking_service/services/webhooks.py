@@ -10,24 +10,53 @@ from sqlalchemy.dialects.postgresql import insert
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
-from booking_service.errors import BookingServiceError
-from booking_service.gateways.payments import Event, PaymentGateway
+from booking_service.errors import BookingServiceError, GatewayRefused
+from booking_service.gateways.books import BooksGateway
+from booking_service.gateways.payments import Event
 from booking_service.models import Topic, WebhookEvent
-from booking_service.services import checkout, disputes, outbox, refunds
+from booking_service.services import (
+    checkout,
+    disputes,
+    membership_news,
+    membership_pages,
+    outbox,
+    payouts,
+    refunds,
+)
 
 log: Final = logging.getLogger(__name__)
 
 _STRIPE_TRIES_FOR: Final = timedelta(days=3)
 
+
+def _page_changed(session_id: str, gateway: BooksGateway) -> None:
+    """Hand a payment page over by what is paid on it: a first visit, or a membership."""
+    found = gateway.find_checkout(session_id)
+    if found.membership_id is None:
+        checkout.bring_up_to_date(found, gateway)
+    else:
+        membership_pages.write_down(found, gateway)
+
+
 # Each takes the id of the object that changed, and asks Stripe what it is now.
-_LISTENERS: Final[Mapping[str, Callable[[str, PaymentGateway], None]]] = {
-    "checkout.session.completed": checkout.confirm,
-    "checkout.session.async_payment_succeeded": checkout.confirm,
-    "checkout.session.async_payment_failed": checkout.confirm,
-    "checkout.session.expired": checkout.confirm,
+_LISTENERS: Final[Mapping[str, Callable[[str, BooksGateway], None]]] = {
+    "checkout.session.completed": _page_changed,
+    "checkout.session.async_payment_succeeded": _page_changed,
+    "checkout.session.async_payment_failed": _page_changed,
+    "checkout.session.expired": _page_changed,
+    "customer.subscription.updated": membership_news.subscription_changed,
+    "customer.subscription.deleted": membership_news.subscription_changed,
+    "invoice.paid": membership_news.invoice_changed,
+    "invoice.payment_failed": membership_news.invoice_changed,
     "refund.created": refunds.apply_news,
     "refund.updated": refunds.apply_news,
     "refund.failed": refunds.apply_news,
+    "payout.created": payouts.apply_news,
+    "payout.updated": payouts.apply_news,
+    "payout.paid": payouts.apply_news,
+    "payout.failed": payouts.apply_news,
+    "payout.canceled": payouts.apply_news,
+    "payout.reconciliation_completed": payouts.apply_news,
     "charge.dispute.created": disputes.apply_news,
     "charge.dispute.updated": disputes.apply_news,
     "charge.dispute.closed": disputes.apply_news,
@@ -60,7 +89,7 @@ def receive(event: Event) -> None:
             outbox.post(session, Topic.WEBHOOK_RECEIVED, event_id)
 
 
-def sweep(gateway: PaymentGateway) -> int:
+def sweep(gateway: BooksGateway) -> int:
     """Fetch what Stripe could not deliver, as if it had been posted; return how many there were.
 
     Stripe itself tries for three days; the sweep needs no endpoint that works.
@@ -76,10 +105,19 @@ def sweep(gateway: PaymentGateway) -> int:
     return len(missed)
 
 
-def process(event_id: UUID, gateway: PaymentGateway) -> None:
-    """Look up what an event is about and bring our rows up to date. Twice changes nothing."""
+def process(event_id: UUID, gateway: BooksGateway) -> None:
+    """Look up what an event is about and bring our rows up to date. Twice changes nothing.
+
+    News of something that Stripe does not know under our key (another account's, or the other
+    mode's) is noted and done with: asking again would not make it ours.
+    """
     with transaction() as session:
         event = session.get_one(WebhookEvent, event_id)
-    _LISTENERS[event.type](event.object_id, gateway)
+    try:
+        _LISTENERS[event.type](event.object_id, gateway)
+    except GatewayRefused as refusal:
+        if refusal.reason != "resource_missing":
+            raise
+        log.warning("news of what is not ours", extra={"code": event.stripe_event_id})
     with transaction() as session:
         locked(session, WebhookEvent, event_id).processed_at = utc_now()

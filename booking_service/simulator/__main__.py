@@ -8,6 +8,7 @@ from types import FrameType
 
 from booking_service.simulator.app import create_simulator, operations
 from booking_service.simulator.deriving import derived_apart
+from booking_service.simulator.limits import KNOWN
 from booking_service.simulator.serving import server
 
 
@@ -22,6 +23,7 @@ def main() -> None:
         fee_fixed_cents=options.fee_fixed_cents,
         refund_delay_seconds=options.refund_delay_seconds,
         webhook_disorder=options.webhook_disorder,
+        rate_limit=KNOWN.get(options.rate_limit),
         contract=derived_apart(operations()),
     )
     http = server(app, options.host, options.port)
@@ -54,6 +56,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--fee-fixed-cents", type=int, default=30)
     parser.add_argument("--refund-delay-seconds", type=float, default=5.0)
     parser.add_argument("--webhook-disorder", type=int, help="seed; duplicates and delays events")
+    parser.add_argument(
+        "--rate-limit", choices=KNOWN, help="Stripe's limits for that mode; default: none"
+    )
     return parser.parse_args()
 
 

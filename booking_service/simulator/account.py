@@ -9,15 +9,20 @@ from threading import Condition
 from typing import Final, TypeVar
 
 from booking_service.simulator.checks import Json, Value, misfits, skeleton
-from booking_service.simulator.clock import MAIN, Clock
+from booking_service.simulator.clock import DAY, MAIN, Clock
 from booking_service.simulator.contract import Contract
 from booking_service.simulator.disorder import Disorder
 from booking_service.simulator.errors import StripeError, missing
 from booking_service.simulator.kinds import CLASSES
+from booking_service.simulator.limits import Rates
 from booking_service.simulator.log import Log, Violation
 from booking_service.simulator.store import Store
 
-_ALPHABET: Final = string.ascii_letters + string.digits
+EVENT_AGES_OUT: Final = "event.ages_out"
+EVENTS_KEPT: Final = 30 * DAY  # seconds
+
+_ALPHABET: Final = (string.ascii_letters + string.digits).encode()
+_LETTERS: Final = bytes(_ALPHABET[byte % len(_ALPHABET)] for byte in range(256))
 _Made = TypeVar("_Made")
 
 
@@ -33,6 +38,7 @@ class Settings:
     webhook_disorder: int | None = None  # seed of random duplicates and delays; None: in order
     bank_debits: bool = True  # the bank covers refunds that the balance cannot; else they wait
     payout_interval: str = "daily"  # or "manual"
+    rate_limit: Rates | None = None  # None: whoever asks too often is not told so
 
 
 @dataclass
@@ -122,7 +128,7 @@ class Account:
 
         An update that changes nothing is told to nobody.
         """
-        before = {name: thing.get(name) for name in fields if thing.get(name) != fields[name]}
+        before = _before(thing, fields)
         if not before and event.endswith(".updated"):
             return self.save(thing)
         thing.update(fields)
@@ -140,9 +146,10 @@ class Account:
             data["previous_attributes"] = before
         request = {"id": self.cause.id, "idempotency_key": self.cause.idempotency_key}
         endpoints = self._listening(type_)
-        event = self.new(
+        event = self.blank(
             "event",
-            new_id("evt_1"),
+            id=new_id("evt_1"),
+            created=self.clock.now(),
             type=type_,
             data=data,
             api_version=self.contract.version,
@@ -152,6 +159,7 @@ class Account:
         for absent in ("account", "context"):  # only sent to platforms
             event.pop(absent, None)
         self.save(event)
+        self.after_main(EVENTS_KEPT, EVENT_AGES_OUT, event["id"])
         for endpoint in endpoints:
             for delay in self._disorder.delays() if self._disorder else (0.0,):
                 self.owe(event["id"], endpoint, delay)
@@ -200,11 +208,23 @@ class Account:
         self.store.rows(sql, (due, name, subject, line))
 
 
+def _before(thing: Json, changes: Json) -> Json:
+    """Return what will have been different; of a hash, as Stripe does, only the keys that were."""
+    found: Json = {}
+    for name, new in changes.items():
+        old = thing.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+            found |= {name: {key: old.get(key) for key in keys}} if keys else {}
+        elif old != new:
+            found[name] = old
+    return found
+
+
 def new_id(prefix: str, length: int = 23) -> str:
     """Return a new object id of Stripe's form: `new_id("pi_3")` is `pi_3...`."""
     joint = "" if prefix[-1].isdigit() else "_"
-    drawn = secrets.token_bytes(length)
-    return prefix + joint + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in drawn)
+    return prefix + joint + secrets.token_bytes(length).translate(_LETTERS).decode()
 
 
 def merged_metadata(old: dict[str, str] | None, new: Value) -> dict[str, str]:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from booking_service.simulator import disputes, paying, payouts, refunds, returning
+from booking_service.simulator import disputes, paying, payments, payouts, refunds, returning
 from booking_service.simulator.cards import Entered
 from booking_service.simulator.checks import Json
-from booking_service.simulator.errors import invalid
+from booking_service.simulator.errors import StripeError, invalid
 from booking_service.simulator.parts import Parts
 
 _BOUNCED = "expired_or_canceled_card"
@@ -23,6 +23,32 @@ def pay(
 def authenticate(parts: Parts, session_id: str, *, is_holder: bool) -> tuple[Json, Json | None]:
     """Confirm a payment as its cardholder, or fail to; see `paying.authenticate`."""
     return _done(parts, lambda: paying.authenticate(parts.account, session_id, is_holder=is_holder))
+
+
+def authenticate_intent(parts: Parts, intent_id: str, *, is_holder: bool) -> Json:
+    """Confirm a payment intent that waits for its cardholder, or fail to; return it as it stands.
+
+    An intent of a payment page is confirmed on that page, so that its session goes on too.
+
+    Raises:
+        StripeError: there is no such intent, or it waits for nobody.
+    """
+    account = parts.account
+
+    def act() -> None:
+        intent = account.get("payment_intent", intent_id)
+        pages = account.store.all("checkout.session", payment_intent=intent_id, status="open")
+        if pages:
+            paying.authenticate(account, pages[0]["id"], is_holder=is_holder)
+        else:
+            payments.authenticate(account, intent, is_holder=is_holder)
+
+    try:
+        _done(parts, act)
+    except StripeError as refusal:
+        if not refusal.keeps_work:
+            raise
+    return account.get("payment_intent", intent_id)
 
 
 def open_dispute(parts: Parts, facts: Json) -> Json:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from booking_service.simulator.account import Account, Cause, new_id
@@ -15,6 +16,7 @@ from booking_service.simulator.expanding import expand
 from booking_service.simulator.faults import Fault, Faults
 from booking_service.simulator.forms import Tree, decode
 from booking_service.simulator.idempotency import Answer, Answers, fingerprint, in_use
+from booking_service.simulator.limits import Limits, rate_limited
 from booking_service.simulator.log import Entry, Log, Violation
 from booking_service.simulator.operations import HANDLERS, Call
 from booking_service.simulator.shapes import Operation
@@ -41,6 +43,15 @@ class Asked:
     key: str
     host_url: str
 
+    @cached_property
+    def tree(self) -> Tree:
+        """The parameters as they were sent.
+
+        Raises:
+            ValueError: they cannot be read.
+        """
+        return decode(self.pairs)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -62,13 +73,15 @@ class Api:
         self._answers = answers
         self._faults = faults
         self._log = log
-        self._routes = [
-            (method, re.compile(re.sub(r"\{\w+\}", r"([^/]+)", path)), path)
-            for method, path in sorted(HANDLERS)
-        ]
+        self.limits = Limits()
+        self._routes: dict[tuple[str, int], list[tuple[re.Pattern[str], str]]] = {}
+        for method, path in sorted(HANDLERS):
+            pattern = re.compile(re.sub(r"\{\w+\}", r"([^/]+)", path))
+            alike = self._routes.setdefault((method, path.count("/")), [])
+            alike.append((pattern, path))
 
     def answer(self, asked: Asked) -> tuple[Answer, dict[str, str]]:
-        """Answer a request; the second part are headers a fault adds.
+        """Answer a request; the second part are headers that a refusal or a fault adds.
 
         Raises:
             Dropped: a fault takes the connection away.
@@ -76,13 +89,14 @@ class Api:
         request_id = new_id("req", 14)
         fault = self._faults.take_request(asked.method, asked.path)
         entry = self._log.add(_entry(asked, request_id, self._account.clock.precise(), fault))
+        headers: dict[str, str] = {}
         try:
             answer = self._performed(asked, request_id, fault)
         except StripeError as refusal:
             self._note_refusal(asked, refusal)
-            answer = _refused(refusal, request_id)
+            answer, headers = _refused(refusal, request_id), refusal.headers
         entry.status, entry.replayed = answer.status, answer.is_replayed
-        return answer, fault.headers if fault else {}
+        return answer, headers | fault.headers if fault else headers
 
     def _performed(self, asked: Asked, request_id: str, fault: Fault | None) -> Answer:
         """Perform a request, with the fault before, instead, or after it."""
@@ -124,12 +138,15 @@ class Api:
         """Find the operation and read its parameters.
 
         Raises:
-            StripeError: 501 it is not simulated; 400 the parameters are not Stripe's.
+            StripeError: 501 it is not simulated; 429 it is one too many; 400 the parameters are not
+                Stripe's.
         """
         key, ids = self._route(asked)
         operation = self._account.contract.operations[key]
+        if rates := self._account.settings.rate_limit:
+            self.limits.admit(rates, operation, "".join(ids))
         try:
-            tree = decode(asked.pairs)
+            tree = asked.tree
         except ValueError as malformed:
             raise StripeError(str(malformed), is_saved=False) from malformed
         if asked.method == "POST" and asked.path in _INTENTS and _GONE in tree:
@@ -146,16 +163,16 @@ class Api:
         Raises:
             StripeError: 501, it is not simulated.
         """
-        for method, pattern, path in self._routes:
-            found = pattern.fullmatch(asked.path)
-            if found and method == asked.method.lower():
+        method = asked.method.lower()
+        for pattern, path in self._routes.get((method, asked.path.count("/")), []):
+            if found := pattern.fullmatch(asked.path):
                 return (method, path), list(found.groups())
         raise not_simulated(f"{asked.method} {asked.path}")
 
     def _once(self, request: Request, fault: Fault | None) -> Answer:
         """Execute a request, or repeat the answer its key has already."""
         asked, key = request.asked, request.asked.key if request.asked.method == "POST" else ""
-        print_ = fingerprint(asked.method, asked.path, request.tree)
+        print_ = fingerprint(asked.method, asked.path, request.tree) if key else ""
         with self._answers.reserved(key) if key else nullcontext():
             if fault and fault.kind == "hold_performing":
                 self._faults.wait_for_release(fault)
@@ -202,7 +219,7 @@ class Api:
 
 def _entry(asked: Asked, request_id: str, at: float, fault: Fault | None) -> Entry:
     try:
-        tree = decode(asked.pairs)
+        tree = asked.tree
     except ValueError:
         tree = {}  # the answer says what is wrong with it
     name = fault.kind if fault else ""
@@ -221,13 +238,8 @@ def _unauthorized(_key: str) -> StripeError:
     return StripeError("Invalid API Key provided.", status=401, is_saved=False)
 
 
-def _rate_limited(_key: str) -> StripeError:
-    message = "Request rate limit exceeded."
-    return StripeError(message, status=429, code="rate_limit", is_saved=False)
-
-
 _REFUSALS: Final[dict[str, Callable[[str], StripeError]]] = {
-    "rate_limit": _rate_limited,
+    "rate_limit": lambda _key: rate_limited(),
     "conflict": in_use,
     "unauthorized": _unauthorized,
 }

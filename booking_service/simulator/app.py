@@ -1,6 +1,5 @@
 """Put a simulator together, and give it its doors."""
 
-import socket
 from decimal import Decimal
 from urllib.parse import urlsplit
 
@@ -8,7 +7,6 @@ from flask import Flask, Response, request
 
 from booking_service.simulator import (  # noqa: F401 - each registers its operations
     account_pages,
-    catalog,
     checkout,
     control,
     customers,
@@ -20,6 +18,8 @@ from booking_service.simulator import (  # noqa: F401 - each registers its opera
     pages,
     payments,
     payouts,
+    prices,
+    products,
     refunds,
     searching,
     setups,
@@ -27,10 +27,12 @@ from booking_service.simulator import (  # noqa: F401 - each registers its opera
     testclocks,
 )
 from booking_service.simulator.account import Account, Settings
-from booking_service.simulator.api import Api, Asked, Dropped
+from booking_service.simulator.api import Api
 from booking_service.simulator.contract import Contract, contract_of
+from booking_service.simulator.door import Door
 from booking_service.simulator.faults import Faults
-from booking_service.simulator.idempotency import Answer, Answers
+from booking_service.simulator.idempotency import Answers
+from booking_service.simulator.limits import Rates
 from booking_service.simulator.log import Log
 from booking_service.simulator.operations import HANDLERS
 from booking_service.simulator.parts import Parts
@@ -47,6 +49,7 @@ def create_simulator(
     fee_fixed_cents: int = 30,
     refund_delay_seconds: float = 5.0,
     webhook_disorder: int | None = None,
+    rate_limit: Rates | None = None,
     contract: Contract | None = None,
 ) -> Flask:
     """Build a simulator and start its background thread.
@@ -61,6 +64,7 @@ def create_simulator(
         fee_fixed_cents: see above.
         refund_delay_seconds: until a slow refund settles or a doomed one fails.
         webhook_disorder: a seed, to duplicate, delay and so reorder deliveries at random.
+        rate_limit: beyond which requests are answered 429; never if None.
         contract: one that was derived already, of `operations()`.
     """
     settings = Settings(
@@ -70,9 +74,11 @@ def create_simulator(
         fee_fixed_cents,
         refund_delay_seconds,
         webhook_disorder,
+        rate_limit=rate_limit,
     )
     faults, log = Faults(), Log()
     account = Account(Store(state), contract or contract_of(operations()), settings, log)
+    events.age(account)
     api = Api(account, Answers(account), faults, log)
     parts = Parts(account, api, faults, log, Courier(account, faults))
     app = Flask(__name__)
@@ -81,7 +87,7 @@ def create_simulator(
     app.register_blueprint(pages.blueprint(parts))
     app.register_blueprint(account_pages.blueprint(parts))
     app.before_request(_refuse_other_sites)
-    _add_api(app, api)
+    app.wsgi_app = Door(api, app.wsgi_app)  # type: ignore[method-assign]
     parts.courier.start()
     return app
 
@@ -92,57 +98,11 @@ def operations() -> frozenset[tuple[str, str]]:
 
 
 def _refuse_other_sites() -> Response | None:
-    """Let no page of another site press our buttons; the API has its key against that."""
-    if request.method in {"GET", "HEAD"} or request.path.startswith(("/v1/", "/v2/")):
+    """Let no page of another site press our buttons; the API, with its key, is not in here."""
+    if request.method in {"GET", "HEAD"}:
         return None
     origin = request.headers.get("Origin")
     is_foreign = origin is not None and urlsplit(origin).netloc != request.host
     if is_foreign or request.headers.get("Sec-Fetch-Site") in {"cross-site", "same-site"}:
         return Response("Only this simulator's own pages may do that.", 403)
     return None
-
-
-def _add_api(app: Flask, api: Api) -> None:
-    @app.route("/v1/<path:_path>", methods=["GET", "POST", "DELETE"])
-    @app.route("/v2/<path:_path>", methods=["GET", "POST", "DELETE"])
-    def v1(_path: str) -> Response:
-        form = request.form.items(multi=True) if request.method == "POST" else ()
-        asked = Asked(
-            method=request.method,
-            path=request.path,
-            pairs=[*request.args.items(multi=True), *form],
-            authorization=request.headers.get("Authorization", ""),
-            version=request.headers.get("Stripe-Version", ""),
-            key=request.headers.get("Idempotency-Key", ""),
-            host_url=request.host_url,
-        )
-        try:
-            answer, headers = api.answer(asked)
-        except Dropped:
-            _hang_up()
-            return Response(status=444)
-        return _response(answer, asked, headers)
-
-
-def _response(answer: Answer, asked: Asked, headers: dict[str, str]) -> Response:
-    response = Response(answer.body, answer.status, content_type="application/json")
-    response.headers["Request-Id"] = answer.request_id
-    response.headers["Stripe-Version"] = asked.version
-    if asked.key:
-        response.headers["Idempotency-Key"] = asked.key
-    if answer.is_replayed:
-        response.headers["Idempotent-Replayed"] = "true"
-        response.headers["Original-Request"] = answer.request_id
-    response.headers.update(headers)
-    return response
-
-
-def _hang_up() -> None:
-    """Close the caller's connection; what is written afterwards goes nowhere.
-
-    The socket is only in the environment of a real server; a test client sees status 444.
-    """
-    for name in ("werkzeug.socket", "gunicorn.socket"):
-        connection = request.environ.get(name)
-        if connection is not None:
-            connection.shutdown(socket.SHUT_RDWR)

@@ -47,6 +47,15 @@ def _of_session(session: Json) -> list[Button]:
     ]
 
 
+def _of_intent(intent: Json) -> list[Button]:
+    if intent["status"] != "requires_action":
+        return []
+    return [
+        Button("Confirm as its cardholder", "authenticate", "complete"),
+        Button("Fail to confirm", "authenticate", "fail"),
+    ]
+
+
 def _of_dispute(dispute: Json) -> list[Button]:
     steps = disputes.STEPS[dispute["status"]]
     return [Button(s.replace("_", " ").capitalize(), "dispute_goes_on", s) for s in steps]
@@ -86,6 +95,7 @@ def _of_refund(refund: Json) -> list[Button]:
 
 _OFFERS: Final[dict[str, Callable[[Json], list[Button]]]] = {
     "checkout.session": _of_session,
+    "payment_intent": _of_intent,
     "charge": _of_charge,
     "dispute": _of_dispute,
     "refund": _of_refund,
@@ -123,6 +133,13 @@ def expire(parts: Parts, form: Form) -> str:
 
     account.perform(act)
     account.wake()
+    return _page_of(form)
+
+
+@_action
+def authenticate(parts: Parts, form: Form) -> str:
+    """Confirm a payment as its cardholder, or fail to."""
+    acts.authenticate_intent(parts, form["id"], is_holder=form["sends"] == "complete")
     return _page_of(form)
 
 

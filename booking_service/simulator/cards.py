@@ -114,8 +114,11 @@ def refuse(decline_code: str) -> StripeError:
 
 def unauthenticated() -> StripeError:
     """Return the refusal after the card's holder failed to confirm that it is them."""
-    message = "The provided payment method has failed authentication."
-    return _unusable("payment_intent_authentication_failure", message)
+    message = "The provided PaymentMethod has failed authentication. You can provide "
+    message += (
+        "payment_method_data or a new PaymentMethod to attempt to fulfill this PaymentIntent "
+    )
+    return StripeError(f"{message}again.", status=402, code="payment_intent_authentication_failure")
 
 
 def _read_expiry(expiry: str) -> tuple[int, int]:

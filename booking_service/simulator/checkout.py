@@ -3,7 +3,7 @@
 import json
 from typing import Final
 
-from booking_service.simulator import catalog, payments, setups
+from booking_service.simulator import payments, prices, setups
 from booking_service.simulator.account import Account, merged_metadata, new_id
 from booking_service.simulator.checks import Json
 from booking_service.simulator.clock import DAY
@@ -65,16 +65,17 @@ _KEPT = (
 def _create(call: Call) -> Json:
     account, id_ = call.account, new_id("cs_test_a1", 58)
     mode = _checked_mode(call)
-    wanted = enumerate(call.get("line_items", []))
-    lines = [_line(call, index, line) for index, line in wanted]
+    lines = [_line(call, at, line) for at, line in enumerate(call.get("line_items", []))]
     total = sum(line["amount_total"] for line in lines)
     if mode == "payment" and total < _LEAST_CENTS:
         message = "The Checkout Session's total amount must convert to at least 50 cents."
         raise invalid(message, code="amount_too_small")
-    session = account.new(
+    facts = {name: call.get(name) for name in _KEPT}
+    session = account.blank(
         "checkout.session",
-        id_,
-        **{name: call.get(name) for name in _KEPT},
+        id=id_,
+        created=account.clock.now(),
+        **facts | ({"currency": lines[-1]["currency"]} if lines else {}),
         mode=mode,
         ui_mode="hosted_page",
         amount_subtotal=total if lines else None,
@@ -92,10 +93,9 @@ def _create(call: Call) -> Json:
         total_details={"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
         url=f"{call.host_url}c/pay/{id_}",
     )
-    for line in lines:
-        session["currency"] = line["currency"]
-        account.save(line, owner=id_)
     account.save(session)
+    for line in lines:
+        account.save(line, owner=id_)
     plans = {name: call.get(name, {}) for name in ("payment_intent_data", "subscription_data")}
     account.store.remember(f"plans of {id_}", json.dumps(plans))
     account.after(session["expires_at"] - account.clock.precise(), "checkout.expire", id_)
@@ -179,8 +179,9 @@ def _line(call: Call, index: int, line: Json) -> Json:
         raise invalid(message, f"{at}[quantity]", "parameter_missing")
     if line.get("price"):
         price = account.get("price", line["price"], f"{at}[price]")
+        prices.refuse_inactive(account, price, f"{at}[price]")
     else:
-        price = catalog.price_from(account, line["price_data"], f"{at}[price_data]")
+        price = prices.price_from(account, line["price_data"], f"{at}[price_data]")
     wanted = "one_time" if call.get("mode") == "payment" else "recurring"
     if price["type"] != wanted:
         message = f"You specified `{call.get('mode')}` mode but passed a {price['type']} price."

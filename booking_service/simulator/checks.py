@@ -1,5 +1,6 @@
 """Hold requests and answers against the contract, and start new objects from it."""
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -122,21 +123,26 @@ def _read_text(shape: Shape, raw: str, at: str) -> Value:
 
 def misfits(contract: Contract, shape: Shape, value: Value, at: str = "") -> list[str]:
     """Say where an answer leaves the contract; an empty list means nowhere."""
+    return [f"{at}{problem}" for problem in _misfits(contract, shape, value)]
+
+
+def _misfits(contract: Contract, shape: Shape, value: Value) -> list[str]:
+    """Say what is wrong with a value, each with the way to it from there: `.card.brand: null`."""
     if value is None:
         may_be = shape.is_nullable or shape.kind in {Kind.NULL, Kind.ANY}
-        return [] if may_be else [f"{at}: null"]
+        return [] if may_be else [": null"]
     if shape.kind is Kind.UNION:
-        found = [misfits(contract, choice, value, at) for choice in shape.choices]
+        found = [_misfits(contract, choice, value) for choice in shape.choices]
         return min(found, key=len) if isinstance(value, dict | list) else min(found, key=bool)
     if problem := _problem(shape, value):
-        return [f"{at}: {problem}"]
+        return [f": {problem}"]
     if shape.kind is Kind.RECORD:
-        return _record_misfits(contract, contract.record(shape.record), value, at)
+        return _record_misfits(contract, contract.record(shape.record), value)
     if shape.items is None:
         return []
     pairs: Iterable[tuple[object, Value]]
     pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    return [text for k, v in pairs for text in misfits(contract, shape.items, v, f"{at}[{k}]")]
+    return [f"[{k}]{text}" for k, v in pairs for text in _misfits(contract, shape.items, v)]
 
 
 def _problem(shape: Shape, value: Value) -> str:
@@ -151,14 +157,14 @@ def _problem(shape: Shape, value: Value) -> str:
     return ""
 
 
-def _record_misfits(contract: Contract, record: Record, value: Json, at: str) -> list[str]:
+def _record_misfits(contract: Contract, record: Record, value: Json) -> list[str]:
     required = _GONE if value.get("deleted") is True else record.required
-    found = [f"{at}.{name}: missing" for name in sorted(required - value.keys())]
+    found = [f".{name}: missing" for name in sorted(required - value.keys())]
     for name, inner in value.items():
         if name in record.fields:
-            found += misfits(contract, record.fields[name], inner, f"{at}.{name}")
+            found += [f".{name}{p}" for p in _misfits(contract, record.fields[name], inner)]
         else:
-            found.append(f"{at}.{name}: unknown to the contract")
+            found.append(f".{name}: unknown to the contract")
     return found
 
 
@@ -168,6 +174,13 @@ def skeleton(contract: Contract, record_name: str) -> Json:
     Lists that need not be there are left out: Stripe sends those only when expanded. A required
     text has no empty value, so one that is forgotten later fails the check of the answer.
     """
+    if record_name not in contract.skeletons:
+        contract.skeletons[record_name] = json.dumps(_skeleton(contract, record_name))
+    made: Json = json.loads(contract.skeletons[record_name])
+    return made
+
+
+def _skeleton(contract: Contract, record_name: str) -> Json:
     record = contract.record(record_name)
     made: Json = {}
     for name, shape in record.fields.items():
@@ -191,7 +204,7 @@ def _empty(contract: Contract, shape: Shape) -> Value:
     if _is_list(contract, shape):
         return {"object": "list", "data": [], "has_more": False, "url": "/"}
     if shape.kind is Kind.RECORD:
-        return skeleton(contract, shape.record)
+        return _skeleton(contract, shape.record)
     if shape.kind is Kind.ARRAY:
         return []
     if shape.kind is Kind.MAP:

@@ -60,16 +60,21 @@ def collect(account: Account, invoice: Json, attempt: Attempt) -> Json:
     try:
         intent = charging.confirm(account, intent_of(account, invoice), attempt)
     except StripeError:
-        _plan_retry(account, invoice)
-        account.emit("invoice.payment_failed", invoice)
-        if not _is_first(invoice):
-            standing.unpaid(account, billing.subscription_of(invoice))
+        _fail(account, invoice)
         raise
     account.save(invoice)
     if intent["status"] == "succeeded":
         return settle(account, invoice)
     account.emit("invoice.payment_action_required", invoice)
     return invoice
+
+
+def _fail(account: Account, invoice: Json) -> None:
+    """Write down that an attempt at an open invoice failed, and plan the next."""
+    _plan_retry(account, invoice)
+    account.emit("invoice.payment_failed", invoice)
+    if not _is_first(invoice):
+        standing.unpaid(account, billing.subscription_of(invoice))
 
 
 def settle(account: Account, invoice: Json) -> Json:
@@ -172,11 +177,11 @@ def _try(account: Account, invoice: Json) -> None:
             standing.end(account, subscription, "payment_failed")
 
 
-def _paid_by_intent(account: Account, invoice_id: str) -> None:
+def _tried_by_intent(account: Account, invoice_id: str, *, is_paid: bool) -> None:
     invoice = account.get("invoice", invoice_id)
     if invoice["status"] == "open":
-        attempts = invoice["attempt_count"] + 1
-        settle(account, invoice | {"attempt_count": attempts})
+        invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+        (settle if is_paid else _fail)(account, invoice)
 
 
-payments.INVOICE_PAID.append(_paid_by_intent)
+payments.INVOICE_TRIED.append(_tried_by_intent)

@@ -46,6 +46,7 @@ class Contract:
         self.version, self.sdk_version = sdk.versions()
         self._places: dict[str, tuple[_Place, ast.ClassDef]] = {}
         self._records: dict[str, Record] = {}
+        self.skeletons: dict[str, str] = {}  # record -> its empty object in JSON; see `checks`
         calls = sdk.calls(frozenset(path for _, path in operations))
         if missing := operations - calls.keys():
             raise LookupError(f"not operations of this SDK: {sorted(missing)}")
@@ -184,13 +185,14 @@ class Contract:
         """Fold alternatives.
 
         `Literal[...] | str` is how the SDK spells values that later versions may add to; of the
-        version it is pinned to, the literals are all.
+        version it is pinned to, the literals are all. But `Literal[''] | str` is a text that can
+        be unset.
         """
         shapes = [self._shape(node, place) for node in nodes]
         nullable = any(s.kind is Kind.NULL or s.is_nullable for s in shapes)
         shapes = [s for s in shapes if s.kind is not Kind.NULL]
         plain = Shape(Kind.STRING)
-        if plain in shapes and any(s.literals for s in shapes):
+        if plain in shapes and any(s.literals not in ((), ("",)) for s in shapes):
             shapes = [s for s in shapes if s != plain]
         if len(shapes) == 1:
             return replace(shapes[0], is_nullable=nullable)

@@ -6,8 +6,9 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 
 from booking_service.simulator import acts, cards
-from booking_service.simulator.checks import Json
+from booking_service.simulator.checks import Json, Value
 from booking_service.simulator.errors import StripeError
+from booking_service.simulator.limits import KNOWN, Rates
 from booking_service.simulator.parts import Parts
 from booking_service.simulator.timers import set_clock
 
@@ -96,7 +97,27 @@ def _add_clock_and_events(bp: Blueprint, parts: Parts) -> None:
         if "webhook_disorder" in facts:
             seed = facts["webhook_disorder"]
             account.disturb(None if seed is None else int(seed))
+        if "rate_limit" in facts:
+            settings.rate_limit = _rates(facts["rate_limit"])
+            parts.api.limits.forget()
         return asdict(settings) | {"webhook_secrets": len(settings.webhook_secrets)}
+
+
+def _rates(wanted: Value) -> Rates | None:
+    """Return limits by their name, or by their numbers; None for none.
+
+    Raises:
+        ValueError: there are no such limits.
+    """
+    if wanted is None or wanted in list(KNOWN):
+        return KNOWN.get(wanted)
+    names = ("account", "endpoint")
+    if not isinstance(wanted, dict) or wanted.keys() != set(names):
+        raise ValueError(f"rate_limit is null, one of {', '.join(KNOWN)}, or account and endpoint")
+    rates = Rates(*(float(wanted[name]) for name in names))
+    if rates.account < 1 or rates.endpoint < 1:
+        raise ValueError("rate_limit lets through at least one request a second")
+    return rates
 
 
 def _add_acts(bp: Blueprint, parts: Parts) -> None:
@@ -110,6 +131,13 @@ def _add_acts(bp: Blueprint, parts: Parts) -> None:
             is_holder = bool(facts.get("authenticate", True))
             session, _ = acts.authenticate(parts, id_, is_holder=is_holder)
         return session
+
+    @bp.post("/payment_intents/<id_>/authenticate")
+    def authenticate(id_: str) -> Json:
+        succeeds = _facts().get("succeed")
+        if not isinstance(succeeds, bool):
+            raise ValueError("succeed is expected, true or false")  # noqa: TRY004 - answered with 400
+        return acts.authenticate_intent(parts, id_, is_holder=succeeds)
 
     @bp.post("/disputes")
     def dispute() -> tuple[Json, int]:

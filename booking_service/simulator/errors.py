@@ -8,7 +8,8 @@ class StripeError(Exception):
 
     `is_saved` says whether an idempotency key remembers it: Stripe keeps what was decided once
     work began, and forgets what was refused before. `keeps_work` says that what was done until
-    then stays, as a failed charge does; `about` are the objects Stripe shows beside the message.
+    then stays, as a failed charge does; `about` are the objects Stripe shows beside the message,
+    `headers` what it says outside of the body.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class StripeError(Exception):
         self.is_saved = is_saved
         self.keeps_work = False
         self.about: dict[str, Any] = {}
+        self.headers: dict[str, str] = {}
         self.fields = {
             "type": type_,
             "code": code,

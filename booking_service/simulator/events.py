@@ -1,9 +1,11 @@
-"""Events as the API shows them."""
+"""Events as the API shows them, for 30 days (https://docs.stripe.com/api/events)."""
 
+from booking_service.simulator.account import EVENT_AGES_OUT, EVENTS_KEPT, Account
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import invalid
 from booking_service.simulator.operations import Call, operation, page_of, retrieval
 from booking_service.simulator.store import Condition
+from booking_service.simulator.timers import timer
 
 retrieval("/v1/events/{id}", "event")
 
@@ -31,3 +33,19 @@ def _list(call: Call) -> Json:
         sign = "=" if call.params["delivery_success"] else ">"
         conditions.append((f"json_extract(body, '$.pending_webhooks') {sign} ?", (0,)))
     return page_of(call, "/v1/events", "event", conditions)
+
+
+@timer(EVENT_AGES_OUT)
+def _forget(account: Account, event_id: str) -> None:
+    """Drop an event, with what was still owed of it."""
+    account.store.rows("DELETE FROM deliveries WHERE event = ?", (event_id,))
+    account.store.delete(event_id)
+
+
+def age(account: Account) -> None:
+    """Let events grow old that were kept for ever: those of a file of an earlier version."""
+    account.store.rows(
+        "INSERT INTO timers (due, name, subject) SELECT created + ?, ?, id FROM objects"
+        " WHERE kind = 'event' AND id NOT IN (SELECT subject FROM timers WHERE name = ?)",
+        (EVENTS_KEPT, EVENT_AGES_OUT, EVENT_AGES_OUT),
+    )

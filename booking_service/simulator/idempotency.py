@@ -32,6 +32,7 @@ class Answers:
     def __init__(self, account: Account) -> None:
         self._account = account
         self._busy: set[str] = set()
+        self._pruned_until = 0  # Unix seconds
         self._lock = Lock()
 
     @contextmanager
@@ -62,7 +63,9 @@ class Answers:
         """
         oldest = self._account.clock.now() - DAY
         store = self._account.store
-        store.rows("DELETE FROM answers WHERE created <= ?", (oldest,))
+        if oldest != self._pruned_until:  # they are counted in whole seconds
+            store.rows("DELETE FROM answers WHERE created <= ?", (oldest,))
+            self._pruned_until = oldest
         found = store.rows("SELECT * FROM answers WHERE key = ?", (key,))
         if not found:
             return None

@@ -1,6 +1,6 @@
 """The list of operations the simulator performs, and what every one of them is given."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from booking_service.simulator.account import Account
@@ -67,10 +67,17 @@ class Handler:
         ignored = [
             path
             for path in leaf_paths(tree)
-            if not any(path == name or path.startswith(f"{name}.") for name in self.honours)
+            if not any(name in self.honours for name in _itself_and_above(path))
         ]
         if ignored:
             raise not_simulated(f"parameters {', '.join(sorted(set(ignored)))}")
+
+
+def _itself_and_above(path: str) -> Iterator[str]:
+    """Name a parameter and all that it is a part of: `a.b.c`, `a.b`, `a`."""
+    while path:
+        yield path
+        path = path.rpartition(".")[0]
 
 
 HANDLERS: dict[tuple[str, str], Handler] = {}

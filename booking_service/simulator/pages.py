@@ -12,6 +12,7 @@ from booking_service.simulator.errors import StripeError
 from booking_service.simulator.parts import Parts
 
 _WAITS_SECONDS: Final = 10  # for the webhook's answer, as Checkout does before it redirects
+_UNCONFIRMED: Final = "Your bank could not confirm that it is you. Try again, or use another card."
 _PLACEHOLDER: Final = "{CHECKOUT_SESSION_ID}"
 _FIELDS: Final = {  # code of a refusal -> the field it is about
     "incorrect_number": "number",
@@ -93,13 +94,15 @@ def _page(parts: Parts, session: Json, refusal: StripeError | None) -> tuple[str
     if session["status"] != "open":
         return render_template("closed.html", session=session), 200 if refusal is None else 409
     lines = lines_of(parts.account, session)["data"]
+    code = str(refusal.fields["code"]) if refusal else ""
+    is_unconfirmed = code == "payment_intent_authentication_failure"  # Stripe's is for developers
     page = render_template(
         "pay.html",
         session=session,
         lines=lines,
         typed=request.form,
-        error=str(refusal) if refusal else "",
-        field=_FIELDS.get(str(refusal.fields["code"])) if refusal else None,
+        error=_UNCONFIRMED if is_unconfirmed else str(refusal or ""),
+        field=_FIELDS.get(code),
         test_cards=_TEST_CARDS,
     )
     return page, refusal.status if refusal else 200

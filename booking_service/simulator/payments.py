@@ -1,6 +1,6 @@
 """Payment intents and charges, as the API offers them."""
 
-from collections.abc import Callable
+from typing import Final, Protocol
 
 from booking_service.simulator import cards, charging, methods
 from booking_service.simulator.account import Account, merged_metadata
@@ -21,8 +21,16 @@ _INTENT = f"{_INTENTS}/{{intent}}"
 _AUTOMATIC = "automatic_payment_methods"
 _UNFINISHED = ("requires_payment_method", "requires_confirmation", "requires_action")
 _LEAST_CENTS = 50
-Paid = Callable[[Account, str], None]
-INVOICE_PAID: list[Paid] = []  # who must hear of it; with the id of the invoice
+
+
+class Tried(Protocol):
+    """Who must hear that somebody tried to pay the intent of an invoice."""
+
+    def __call__(self, account: Account, invoice_id: str, *, is_paid: bool) -> None:
+        """Take note; `is_paid` says how it went."""
+
+
+INVOICE_TRIED: Final[list[Tried]] = []
 
 listing(_INTENTS, "payment_intent", "customer")
 retrieval(_INTENT, "payment_intent")
@@ -103,13 +111,21 @@ def _confirmed(call: Call, intent: Json) -> Json:
 
 def _settled(account: Account, intent: Json, attempt: Attempt) -> Json:
     """Charge a card, and do what follows from that."""
-    confirmed = charging.confirm(account, intent, attempt)
+    try:
+        confirmed = charging.confirm(account, intent, attempt)
+    except StripeError:
+        _tell_invoice(account, intent, is_paid=False)
+        raise
     if confirmed["status"] == "succeeded":
         keep(account, confirmed, attempt.method)
-        if invoice_id := account.store.fact(f"invoice of {intent['id']}"):
-            for told in INVOICE_PAID:
-                told(account, invoice_id)
+        _tell_invoice(account, intent, is_paid=True)
     return confirmed
+
+
+def _tell_invoice(account: Account, intent: Json, *, is_paid: bool) -> None:
+    if invoice_id := account.store.fact(f"invoice of {intent['id']}"):
+        for told in INVOICE_TRIED:
+            told(account, invoice_id, is_paid=is_paid)
 
 
 def keep(account: Account, intent: Json, method: Json) -> None:
@@ -149,7 +165,9 @@ def authenticate(account: Account, intent: Json, *, is_holder: bool) -> Json:
     method = account.get("payment_method", intent["payment_method"])
     if is_holder:
         return _settled(account, intent, Attempt(method, is_authenticated=True))
-    raise charging.decline(account, intent, method, cards.unauthenticated())
+    refusal = charging.decline(account, intent, method, cards.unauthenticated())
+    _tell_invoice(account, intent, is_paid=False)
+    raise refusal
 
 
 @operation("post", _INTENT, "metadata", "description")

@@ -16,6 +16,7 @@ _POLL_SECONDS = 0.02  # how soon a server in a thread hears that it should stop
 
 class _Handler(WSGIRequestHandler):
     disable_nagle_algorithm = True  # else every answer on a kept connection waits 40 ms
+    wbufsize = -1  # head and body of an answer travel together
 
     def log_request(self, code: object = "-", size: object = "-") -> None:
         """Stay silent: requests are in `/_sim/log`."""

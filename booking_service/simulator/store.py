@@ -13,11 +13,9 @@ from booking_service.simulator.checks import Json, Value
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS objects (
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, kind TEXT NOT NULL,
-  owner TEXT, created INTEGER NOT NULL, body TEXT NOT NULL);
+  owner TEXT, created INTEGER NOT NULL, body TEXT NOT NULL,
+  payment_intent TEXT, customer TEXT, charge TEXT, invoice TEXT);
 CREATE INDEX IF NOT EXISTS objects_kind ON objects (kind, seq);
-CREATE INDEX IF NOT EXISTS objects_owner ON objects (owner);
-CREATE INDEX IF NOT EXISTS objects_intent ON objects (json_extract(body, '$.payment_intent'));
-CREATE INDEX IF NOT EXISTS objects_customer ON objects (json_extract(body, '$.customer'));
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS timers (
   id INTEGER PRIMARY KEY, due REAL NOT NULL, name TEXT NOT NULL, subject TEXT NOT NULL,
@@ -33,15 +31,28 @@ CREATE TABLE IF NOT EXISTS answers (
   request_id TEXT NOT NULL, created INTEGER NOT NULL);
 """
 _INDEXES: Final = """
-CREATE INDEX IF NOT EXISTS objects_charge ON objects (json_extract(body, '$.charge'));
-CREATE INDEX IF NOT EXISTS objects_invoice ON objects (json_extract(body, '$.invoice'));
+CREATE INDEX IF NOT EXISTS objects_of_owner ON objects (owner) WHERE owner IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_of_intent ON objects (payment_intent)
+  WHERE payment_intent IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_of_customer ON objects (customer) WHERE customer IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_of_charge ON objects (charge) WHERE charge IS NOT NULL;
+CREATE INDEX IF NOT EXISTS objects_of_invoice ON objects (invoice) WHERE invoice IS NOT NULL;
 CREATE INDEX IF NOT EXISTS timers_due ON timers (line, due, id);
 CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (due) WHERE is_done = 0;
 CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event);
 CREATE INDEX IF NOT EXISTS answers_created ON answers (created);
 DROP INDEX IF EXISTS deliveries_due;
+DROP INDEX IF EXISTS objects_owner;
+DROP INDEX IF EXISTS objects_intent;
+DROP INDEX IF EXISTS objects_customer;
+DROP INDEX IF EXISTS objects_charge;
+DROP INDEX IF EXISTS objects_invoice;
 """
-_ADDED: Final = {  # columns that files of the first version lack
+# Fields by which objects are looked for: each is a column too, since an index on JSON would read
+# every body once more for each of them.
+_KEYS: Final = ("payment_intent", "customer", "charge", "invoice")
+_ADDED: Final = {  # columns that files of earlier versions lack
+    "objects": tuple(f"{name} TEXT" for name in _KEYS),
     "timers": ("line TEXT NOT NULL DEFAULT ''",),
     "deliveries": (
         "endpoint TEXT NOT NULL DEFAULT ''",
@@ -50,6 +61,12 @@ _ADDED: Final = {  # columns that files of the first version lack
         "status INTEGER NOT NULL DEFAULT 0",
     ),
 }
+_PUT: Final = f"""
+INSERT INTO objects (id, kind, owner, created, body, {", ".join(_KEYS)})
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+  ON CONFLICT (id) DO UPDATE SET body = excluded.body,
+  {", ".join(f"{name} = excluded.{name}" for name in _KEYS)}
+"""  # noqa: S608 - our own names
 TABLES: Final = ("objects", "timers", "deliveries", "answers", "facts", "paid_out")
 
 
@@ -92,8 +109,11 @@ class Store:
         for table, columns in _ADDED.items():
             known = {row["name"] for row in self.rows(f"PRAGMA table_info({table})")}
             for column in columns:
-                if column.split()[0] not in known:
+                name = column.split()[0]
+                if name not in known:
                     self.rows(f"ALTER TABLE {table} ADD COLUMN {column}")
+                    if name in _KEYS:
+                        self.rows(f"UPDATE objects SET {name} = json_extract(body, '$.{name}')")  # noqa: S608 - our own names
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -129,11 +149,8 @@ class Store:
     def put(self, thing: Json, owner: str | None = None) -> None:
         """Write an object: a new one, or what has become of an old one."""
         body = json.dumps(thing, separators=(",", ":"))
-        self.rows(
-            "INSERT INTO objects (id, kind, owner, created, body) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET body = excluded.body",
-            (thing["id"], thing["object"], owner, thing.get("created", 0), body),
-        )
+        keys = [thing.get(name) for name in _KEYS]
+        self.rows(_PUT, (thing["id"], thing["object"], owner, thing.get("created", 0), body, *keys))
 
     def find(self, id_: str, kind: str | None = None) -> Json | None:
         """Return a copy of an object, or None."""
@@ -214,7 +231,7 @@ class Store:
 
 def field_is(name: str, value: Value) -> Condition:
     """Return the condition that a field of an object has this value."""
-    return f"json_extract(body, '$.{name}') = ?", (value,)
+    return f"{name} = ?" if name in _KEYS else f"json_extract(body, '$.{name}') = ?", (value,)
 
 
 def _read(row: sqlite3.Row) -> Json:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from booking_service.simulator import customers, standing, starting
+from booking_service.simulator import customers, prices, standing, starting
 from booking_service.simulator.account import Account, merged_metadata
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import StripeError, invalid, not_simulated
@@ -69,7 +69,7 @@ def _create(call: Call) -> Json:
     with on_clock_of(account, customer):
         order = Order(
             customer=customer["id"],
-            items=[_ordered(account, item) for item in items],
+            items=[_ordered(account, at, item) for at, item in enumerate(items)],
             method=_card(call, customer, is_needed=behaviour != "default_incomplete"),
             metadata=merged_metadata({}, call.get("metadata")),
             description=call.get("description"),
@@ -149,19 +149,21 @@ def recurring_price(account: Account, price_id: str, param: str) -> Json:
     """Return a price that can be subscribed to.
 
     Raises:
-        StripeError: there is none, or it is paid only once.
+        StripeError: there is none, it is not for sale any more, or it is paid only once.
     """
     price = account.get("price", price_id, param)
+    prices.refuse_inactive(account, price, param)
     if price["type"] != "recurring":
         message = f"The price specified is set to `type=one_time`: {price_id}"
         raise invalid(message, param)
     return price
 
 
-def _ordered(account: Account, item: Json) -> tuple[Json, int]:
+def _ordered(account: Account, index: int, item: Json) -> tuple[Json, int]:
+    at = f"items[{index}][price]"
     if not item.get("price"):
-        raise invalid("Missing required param: items[0][price].", "items", "parameter_missing")
-    return recurring_price(account, item["price"], "items[0][price]"), item.get("quantity", 1)
+        raise invalid(f"Missing required param: {at}.", "items", "parameter_missing")
+    return recurring_price(account, item["price"], at), item.get("quantity", 1)
 
 
 def _trial_end(call: Call) -> int | None:

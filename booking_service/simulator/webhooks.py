@@ -11,7 +11,12 @@ from threading import Lock, Thread
 from typing import Final
 from urllib.parse import urlsplit
 
-from booking_service.simulator.account import Account, new_id
+from booking_service.simulator.account import (
+    EVENT_AGES_OUT,
+    EVENTS_KEPT,
+    Account,
+    new_id,
+)
 from booking_service.simulator.checks import Json
 from booking_service.simulator.clock import DAY
 from booking_service.simulator.faults import Fault, Faults
@@ -117,6 +122,7 @@ class Courier:
         if kind == "twin":
             twin = event | {"id": new_id("evt_1")}
             self._account.save(twin)
+            self._account.after_main(EVENTS_KEPT, EVENT_AGES_OUT, twin["id"])
             self._account.owe(twin["id"], delivery.endpoint)
         copies = fault.copies if fault and kind == "duplicate" else 1
         statuses = [self._send(event, target, kind) for _ in range(copies)]

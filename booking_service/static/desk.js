@@ -35,6 +35,20 @@ addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
+// Copy an address. Where the browser does not let us, it is selected for Ctrl+C.
+addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.querySelector("span").textContent = "Copied";
+  } catch {
+    field.focus();
+  }
+});
+
 // Nobody looks at a hidden tab, so it asks nothing.
 addEventListener("htmx:beforeRequest", (event) => {
   if (document.hidden) event.preventDefault();

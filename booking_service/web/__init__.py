@@ -9,6 +9,8 @@ from booking_service.web import (
     filters,
     finance,
     health,
+    joining,
+    payouts,
     security,
     sign_in,
     visit,
@@ -18,7 +20,7 @@ from booking_service.web import (
 
 def register(app: Flask) -> None:
     """Attach every blueprint, the formatters, and what happens to refusals."""
-    for module in (book, visit, sign_in, desk, finance, webhooks, health):
+    for module in (book, visit, joining, sign_in, desk, finance, payouts, webhooks, health):
         app.register_blueprint(module.bp)
     security.register(app)
     filters.register(app)

@@ -23,6 +23,7 @@ class Phase(StrEnum):
     """Where a decision of the desk stands."""
 
     UNDO = "undo"  # may be taken back; nothing has been sent
+    PHONE = "phone"  # the patient pays on their own phone; may be taken back for a while
     UNDERWAY = "underway"
     STALLED = "stalled"  # Stripe does not answer; we keep trying
     DECLINED = "declined"
@@ -60,7 +61,8 @@ def progress_of(visit: VisitView, now: datetime, undo: timedelta) -> Progress | 
     if member is None or member.status in (MembershipStatus.CANCELLED, MembershipStatus.ENDED):
         return None
     phase = _phase(member, now)
-    left = max((member.undo_until - now).total_seconds(), 0) if phase is Phase.UNDO else 0
+    may_undo = phase in (Phase.UNDO, Phase.PHONE)
+    left = max((member.undo_until - now).total_seconds(), 0) if may_undo else 0
     is_mail_due = member.mailed_at is None and now - _last_change(member) < _MAIL_WAIT
     refund = member.refund
     return Progress(
@@ -68,7 +70,7 @@ def progress_of(visit: VisitView, now: datetime, undo: timedelta) -> Progress | 
         steps=list(_steps(visit, member, phase)),
         say=_say(visit, member, phase),
         news=_news(visit, phase),
-        is_live=phase in (Phase.UNDO, Phase.UNDERWAY, Phase.STALLED)
+        is_live=phase in (Phase.UNDO, Phase.PHONE, Phase.UNDERWAY, Phase.STALLED)
         or (phase is Phase.DONE and is_mail_due),
         undo_seconds=round(left),
         undo_percent=min(round(100 * left / undo.total_seconds()), 100),
@@ -78,6 +80,9 @@ def progress_of(visit: VisitView, now: datetime, undo: timedelta) -> Progress | 
                 member.charge_status,
                 refund.status if refund else "-",
                 "mailed" if member.mailed_at else "-",
+                # The link appears, and the undo button goes.
+                "page" if member.checkout_url else "-",
+                "undo" if left else "-",
             )
         ),
     )
@@ -97,6 +102,8 @@ def _phase(member: MembershipView, now: datetime) -> Phase:
 def _pending_phase(member: MembershipView, now: datetime) -> Phase:
     if member.charge_status is ChargeStatus.DECLINED:
         return Phase.DECLINED
+    if member.tender is Tender.CHECKOUT_LINK:
+        return Phase.PHONE
     if member.charge_status is ChargeStatus.SCHEDULED and now < member.undo_until:
         return Phase.UNDO
     is_slow = now - member.undo_until > _PATIENCE
@@ -138,8 +145,11 @@ def _steps(visit: VisitView, member: MembershipView, phase: Phase) -> Iterator[S
 
 def _payment_step(visit: VisitView, member: MembershipView) -> Step:
     amount = dollars(member.amount_cents)
-    at_desk = member.tender is Tender.RECORDED
-    source = f"Recorded at the desk, {member.reference}" if at_desk else visit.card
+    source = {
+        Tender.SAVED_CARD: visit.card,
+        Tender.CHECKOUT_LINK: f"On {first_name(visit)}'s phone",
+        Tender.RECORDED: f"Recorded at the desk, {member.reference}",
+    }[member.tender]
     match member.charge_status:
         case ChargeStatus.PAID:
             at = f" · {_clock(member.active_at, visit.zone)}" if member.active_at else ""
@@ -148,6 +158,8 @@ def _payment_step(visit: VisitView, member: MembershipView) -> Step:
             return Step("bad", f"Card declined: {amount}", source)
         case ChargeStatus.CHARGING | ChargeStatus.UNKNOWN:
             return Step("go", f"Taking the first payment: {amount}", source)
+    if member.tender is Tender.CHECKOUT_LINK:
+        return Step("go", f"Waiting for {first_name(visit)} to pay: {amount}", source)
     return Step("wait", f"Take the first payment: {amount}", source)
 
 
@@ -192,6 +204,11 @@ def _say(visit: VisitView, member: MembershipView, phase: Phase) -> str | None:
         case Phase.DONE:
             mail = " You have an e-mail with the receipt." if member.mailed_at else ""
             return f"You're all set. Your {amount} is on its way back to the {visit.card}.{mail}"
+        case Phase.PHONE:
+            return (
+                f"Please pay the first month on your phone. Your {amount} then goes back "
+                f"to the {visit.card} by itself."
+            )
         case Phase.STALLED:
             return f"You're all set here. We'll e-mail you when the {amount} is on its way back."
         case Phase.BROKEN:
@@ -203,6 +220,7 @@ def _news(visit: VisitView, phase: Phase) -> str:
     name, amount = first_name(visit), dollars(visit.amount_cents)
     return {
         Phase.UNDO: f"Starting {name}'s membership. It can be undone.",
+        Phase.PHONE: f"Waiting for {name} to pay on their phone.",
         Phase.UNDERWAY: "Taking the first payment and sending the refund.",
         Phase.STALLED: f"Saved. We keep trying; you can let {name} go.",
         Phase.DECLINED: "The card was declined. Nothing was refunded.",

@@ -2,7 +2,8 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, redirect, render_template, request
+from werkzeug.wrappers import Response
 
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import (
@@ -57,11 +58,13 @@ def _other_times(slots: list[availability.Slot], *, is_offered: bool) -> str:
     )
 
 
-def _hold_ended(error: HoldEnded) -> Page:
+def _hold_ended(error: HoldEnded) -> Page | Response:
     hold = _hold()
     booking = hold.booking
     # Links in mails lead here, too: looking is no conflict, only doing is.
     status = HTTPStatus.OK if request.method == "GET" else error.status
+    if booking.is_paid:
+        return redirect(holding.links().visit(booking.id), code=303)
     practice = patient_pages.practice()
     day = local_day(booking.starts_at, practice.zone)
     free = availability.free_days(day, 1, booking.practitioner_id)[0].slots

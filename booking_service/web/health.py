@@ -4,7 +4,7 @@ from flask import Blueprint, Response, abort, current_app, request
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from booking_service.models import Role
-from booking_service.queries import health
+from booking_service.queries import finance_payouts, health
 from booking_service.services import staff
 from booking_service.web.security import open_to_all
 
@@ -33,6 +33,6 @@ def metrics() -> Response:
     if bearer is None or bearer.scope is not Role.ADMIN:
         abort(401)
     registry = CollectorRegistry()
-    for name, (meaning, value) in health.gauges().items():
+    for name, (meaning, value) in (health.gauges() | finance_payouts.gauges()).items():
         Gauge(f"booking_{name}", meaning, registry=registry).set(value)
     return Response(generate_latest(registry), mimetype="text/plain; version=0.0.4")

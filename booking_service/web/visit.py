@@ -7,6 +7,7 @@ from flask import Blueprint, Response, abort, redirect, render_template, url_for
 
 from booking_service import calendar_file
 from booking_service.clock import utc_now
+from booking_service.errors import NotFound
 from booking_service.links import Purpose
 from booking_service.models import BookingStatus, RefundReason
 from booking_service.queries import patient_pages
@@ -50,6 +51,8 @@ def show(token: str) -> str:
 def calendar(token: str) -> Response:
     """Give the visit to the calendar on the phone."""
     booking = _paid(token)
+    if booking.status is BookingStatus.EXPIRED:
+        raise NotFound("There is no visit to put into a calendar.")
     return Response(
         calendar_file.build(_entry(booking), patient_pages.practice()),
         mimetype="text/calendar",

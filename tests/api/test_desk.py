@@ -180,8 +180,53 @@ def test_converting_decides_once(desk, visit, plan_id):
             "payment": {"status": "scheduled", "amount_cents": 14900, "decline_code": None},
         },
         "refund": None,
+        "checkout_url": None,
     }
     assert desk.get(f"/memberships/{membership['id']}").get_json() == made
+
+
+def test_a_page_for_the_patients_phone_is_answered_at_once_and_again(desk, visit, plan_id, stripe):
+    press(desk, visit, "arrive", "begin-treatment")
+    path, body = (
+        f"/bookings/{visit.booking_id}/convert",
+        {"plan_id": plan_id, "payment": {"method": "checkout_link"}},
+    )
+
+    first, second = desk.post(path, body), desk.post(path, body)
+
+    [page] = [one for one in stripe.listed("checkout/sessions") if one["mode"] == "subscription"]
+    made = first.get_json()
+    assert (first.status_code, second.status_code) == (201, 200)
+    assert made["checkout_url"] == page["url"]
+    assert made["membership"]["payment"]["status"] == "scheduled"
+    assert second.get_json() == made
+    assert desk.get(f"/memberships/{made['membership']['id']}").get_json() == made
+
+
+def test_while_stripe_does_not_answer_the_page_is_asked_for_again(desk, visit, plan_id, stripe):
+    press(desk, visit, "arrive", "begin-treatment")
+    path, body = (
+        f"/bookings/{visit.booking_id}/convert",
+        {"plan_id": plan_id, "payment": {"method": "checkout_link"}},
+    )
+    stripe.fault("drop_before", "/v1/checkout/sessions")
+
+    first, second = desk.post(path, body, key="press-1"), desk.post(path, body, key="press-1")
+
+    assert problem(first) == (503, "stripe_unavailable")
+    assert second.status_code == 200, second.get_json()
+    assert second.get_json()["checkout_url"].startswith(stripe.url)
+
+
+def test_undoing_closes_the_patients_page(desk, visit, plan_id, stripe):
+    press(desk, visit, "arrive", "begin-treatment")
+    body = {"plan_id": plan_id, "payment": {"method": "checkout_link"}}
+    made = desk.post(f"/bookings/{visit.booking_id}/convert", body).get_json()["membership"]
+
+    undone = desk.post(f"/memberships/{made['id']}/undo").get_json()
+
+    [page] = [one for one in stripe.listed("checkout/sessions") if one["mode"] == "subscription"]
+    assert (undone["membership"]["status"], page["status"]) == ("undone", "expired")
 
 
 def test_a_membership_is_taken_back_within_the_undo_time(desk, visit, plan_id):

@@ -5,9 +5,10 @@ from threading import Barrier
 from sqlalchemy.exc import IntegrityError
 
 from booking_service.db import db
+from booking_service.errors import GatewayBusy
 from booking_service.models import Booking, Membership, Tender, Topic
 from booking_service.queries import state
-from booking_service.services import bookings, memberships
+from booking_service.services import bookings, membership_pages, memberships
 from booking_service.services.memberships import Tendered
 from tests.concurrency.crowd import at_once, without_constraint
 from tests.factories import PRIYA, in_treatment, plan, refunds
@@ -58,6 +59,38 @@ def test_pressing_twenty_times_makes_one_member_and_returns_the_money_once(
         Topic.REFUND_SENT: 1,
     }
     assert now["ledger"]["accounts"]["refund_liability"] == 0
+
+
+def test_two_desks_with_different_methods_get_one_outcome_and_are_both_told(
+    app, seeded, stripe, work, mail
+):
+    """Card, receipt, and a page on the patient's phone: whoever was first decides for all."""
+    visit = in_treatment(stripe)
+    plan_id = plan().id
+    db.session.rollback()
+    ways = [SAVED_CARD, Tendered(Tender.RECORDED, "T-0042"), Tendered(Tender.CHECKOUT_LINK)] * 4
+
+    def press(number: int):
+        id_, decided = memberships.convert(
+            visit.booking_id, plan_id, ways[number], PRIYA, timedelta(0)
+        )
+        known = app.extensions
+        return id_, decided, membership_pages.open_(id_, known["gateway"], known["links"])
+
+    outcomes = at_once(app, len(ways), press)
+    while any(isinstance(one, GatewayBusy) for one in outcomes):  # told to press again
+        outcomes = [press(n) if isinstance(o, GatewayBusy) else o for n, o in enumerate(outcomes)]
+
+    [membership] = db.session.query(Membership).all()
+    assert {id_ for id_, _, _ in outcomes} == {membership.id}
+    assert {url for _, _, url in outcomes} == {membership.checkout_url}
+    assert Counter(decided for _, decided, _ in outcomes)[True] <= 1
+    if membership.tender is Tender.CHECKOUT_LINK:
+        stripe.pay(membership.stripe_checkout_session_id)
+        membership_pages.confirm_of(membership.id, app.extensions["gateway"])
+    work()
+    assert len(stripe.subscriptions()) == (membership.tender is not Tender.RECORDED)
+    assert len(stripe.refunds()) == 1
 
 
 def test_without_the_patient_lock_people_are_told_of_an_error(app, seeded, stripe, monkeypatch):

@@ -82,11 +82,12 @@ def sent_topics() -> list[str]:
     return sorted(row["topic"] for row in sent)
 
 
-def refund_by_hand(stripe, payment_intent_id: str) -> str:
-    """Return a payment as somebody does in Stripe's dashboard."""
+def refund_by_hand(stripe, payment_intent_id: str, cents: int | None = None) -> str:
+    """Return a payment, or a part of it, as somebody does in Stripe's dashboard."""
+    part = {} if cents is None else {"amount": cents}
     answer = requests.post(
         f"{stripe.url}/v1/refunds",
-        data={"payment_intent": payment_intent_id},
+        data={"payment_intent": payment_intent_id, **part},
         headers={
             "Authorization": "Bearer sk_test_dashboard",
             "Stripe-Version": "2026-10-28.endive",
@@ -94,6 +95,22 @@ def refund_by_hand(stripe, payment_intent_id: str) -> str:
     )
     answer.raise_for_status()
     return answer.json()["id"]
+
+
+def force(stripe, refund, status: str, reason: str) -> None:
+    """Give a refund at Stripe a status, as its bank would."""
+    stripe._post(f"/_sim/refunds/{refund.stripe_refund_id}", {"status": status, "reason": reason})
+
+
+def dispute(stripe, payment_intent_id: str, status: str = "needs_response") -> str:
+    """Let the cardholder's bank ask for a payment back, or about it."""
+    asked = {"payment_intent": payment_intent_id, "status": status, "reason": "fraudulent"}
+    return stripe._post("/_sim/disputes", asked)["id"]
+
+
+def decide(stripe, stripe_dispute_id: str, status: str) -> None:
+    """Move a dispute on at Stripe."""
+    stripe._post(f"/_sim/disputes/{stripe_dispute_id}", {"status": status})
 
 
 def intent_of(refund) -> str:

@@ -1,5 +1,6 @@
 """Money that Stripe cannot return, returns late, or was returned by somebody else."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,6 +9,7 @@ from booking_service.clock import utc_now
 from booking_service.db import transaction
 from booking_service.errors import GatewayRefused
 from booking_service.gateways.payments import RefundOutcome
+from booking_service.local.ports import wait_until
 from booking_service.models import EntryKind, PromiseStatus, RefundReason, RefundStatus, Topic
 from booking_service.queries import state
 from booking_service.services import refunds
@@ -17,6 +19,7 @@ from tests.faults.facts import (
     attempts,
     booked,
     cases,
+    force,
     intent_of,
     now,
     owed,
@@ -28,6 +31,7 @@ from tests.faults.facts import (
 )
 
 REFUND_FAILS, REFUND_PENDS = "4000000000005126", "4000000000007726"
+DAY = 24 * 3600
 
 
 @pytest.fixture
@@ -111,7 +115,9 @@ def test_news_of_a_refund_nobody_here_asked_for_opens_a_case(app, seeded, stripe
     refunds.apply_news(by_hand, gateway)
 
     assert cases() == [("refunded_outside", "open")]
-    assert all_refunds() == []
+    [refund] = all_refunds()
+    assert (refund.reason, refund.status) == (RefundReason.EXTERNAL, RefundStatus.EXTERNAL)
+    assert promise() is PromiseStatus.VOID
 
 
 def test_a_refund_the_bank_sends_back_breaks_the_promise(
@@ -137,7 +143,7 @@ def test_a_refund_the_bank_sends_back_breaks_the_promise(
     assert sent_topics() == [Topic.BOOKING_CONFIRMED, Topic.REFUND_FAILED, Topic.REFUND_SENT]
 
 
-def test_a_refund_that_takes_days_is_told_of_once_and_booked_when_it_arrives(
+def test_a_refund_that_takes_days_is_told_of_once_and_booked_when_it_leaves_the_balance(
     app, seeded, stripe, gateway, work, mail, eventually_at_stripe
 ):
     stripe.settings(refund_delay_seconds=3600)
@@ -145,7 +151,7 @@ def test_a_refund_that_takes_days_is_told_of_once_and_booked_when_it_arrives(
     work()
     [refund] = all_refunds()
     assert (refund.status, promise()) == (RefundStatus.PENDING, PromiseStatus.EARNED)
-    assert booked() == []
+    assert booked() == [EntryKind.REFUND]
 
     eventually_at_stripe("succeeded")
     refunds.apply_news(refund.stripe_refund_id, gateway)
@@ -161,9 +167,105 @@ def test_news_of_an_unknown_refund_of_an_unknown_payment_is_nothing(app, seeded,
     class Elsewhere:
         def find_refund(self, _id):
             strange = RefundStatus.SUCCEEDED
-            return RefundOutcome(uuid4(), "re_1", "pi_unknown", 1, strange, None, None)
+            facts = (uuid4(), "re_1", "pi_unknown", 1, strange, None, None, True, False)
+            return RefundOutcome(*facts)
 
     refunds.apply_news("re_1", Elsewhere())
 
     assert cases() == []
     assert all_refunds() == []
+
+
+@pytest.fixture
+def empty_balance(stripe):
+    """Stripe has no money of ours, and does not fetch any from the bank."""
+    stripe.settings(bank_debits=False)
+    yield
+    stripe.settings(bank_debits=True)
+
+
+def test_a_refund_without_money_at_stripe_is_on_its_way_and_not_booked(
+    app, seeded, stripe, gateway, work, mail, empty_balance
+):
+    converted(stripe)
+    work()
+
+    [refund] = all_refunds()
+    assert (refund.status, promise()) == (RefundStatus.PENDING, PromiseStatus.EARNED)
+    assert booked() == []
+    assert cases() == []
+    assert sent_topics() == [Topic.BOOKING_CONFIRMED, Topic.REFUND_SENT]
+
+
+def test_a_refund_that_waited_for_money_is_booked_when_it_left(
+    app, seeded, stripe, gateway, work, mail, empty_balance
+):
+    converted(stripe)
+    work()
+    [refund] = all_refunds()
+
+    stripe.advance(3 * DAY)  # the charge becomes available
+    wait_until(lambda: stripe.refunds()[0]["status"] == "succeeded", "the refund is sent")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+
+    assert (now(refund).status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
+    assert booked() == [EntryKind.REFUND]
+
+
+def test_a_refund_that_never_got_its_money_moved_nothing_and_breaks_the_promise(
+    app, seeded, stripe, gateway, work, mail, empty_balance
+):
+    converted(stripe)
+    work()
+    [refund] = all_refunds()
+
+    force(stripe, refund, "failed", "insufficient_funds")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+
+    assert (now(refund).status, promise()) == (RefundStatus.FAILED, PromiseStatus.BROKEN)
+    assert booked() == []
+    assert cases() == [("refund_failed", "open")]
+
+
+def test_thirty_days_later_succeeded_is_still_not_final(
+    app, seeded, stripe, gateway, noon, travel, work, mail
+):
+    converted(stripe)
+    work()
+    [refund] = all_refunds()
+    assert (refund.status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
+
+    stripe.advance(30 * DAY)
+    travel(noon + timedelta(days=30))
+    force(stripe, refund, "failed", "lost_or_stolen_card")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+    work()
+
+    assert (now(refund).status, promise()) == (RefundStatus.FAILED, PromiseStatus.BROKEN)
+    assert booked() == [EntryKind.REFUND, EntryKind.REFUND_REVERSED]
+    assert cases() == [("refund_failed", "open")]
+    assert Topic.REFUND_FAILED in sent_topics()
+
+
+@pytest.mark.parametrize(
+    ("then", "kept", "case"),
+    [
+        ("succeeded", PromiseStatus.SETTLED, "resolved"),
+        ("canceled", PromiseStatus.BROKEN, "open"),
+    ],
+)
+def test_a_refund_that_requires_action_is_a_case_until_it_ends(
+    app, seeded, stripe, gateway, work, mail, then, kept, case
+):
+    converted(stripe, card=REFUND_PENDS)
+    work()
+    [refund] = all_refunds()
+    force(stripe, refund, "requires_action", "")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+    assert cases() == [("refund_failed", "open")]
+
+    force(stripe, refund, then, "")
+    refunds.apply_news(refund.stripe_refund_id, gateway)
+
+    assert promise() is kept
+    assert cases() == [("refund_failed", case)]

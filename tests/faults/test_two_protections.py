@@ -27,8 +27,8 @@ class Blind:
     def refunds_of(self, payment_intent_id):
         return []
 
-    def find_subscription(self, customer_id, membership_id):
-        return None
+    def subscriptions_of(self, customer_id, membership_id):
+        return []
 
 
 @pytest.fixture

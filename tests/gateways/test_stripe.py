@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+import stripe as stripe_sdk
 
 from booking_service import clock
 from booking_service.db import transaction
@@ -14,6 +15,7 @@ from booking_service.errors import (
     GatewayRefused,
     GatewayUnavailable,
 )
+from booking_service.gateways import stripe_reading as reading
 from booking_service.gateways.payments import (
     CheckoutOrder,
     CheckoutStatus,
@@ -226,14 +228,11 @@ def test_a_membership_takes_its_first_payment_at_once_or_leaves_nothing(gateway,
             "metadata": {"application": "first_visit", "membership_id": str(MEMBERSHIP)},
         },
     }
-    assert (made.membership_id, made.is_active, made.paid_cents, made.fee_cents) == (
-        MEMBERSHIP,
-        True,
-        14900,
-        462,
-    )
-    assert gateway.find_subscription(wanted.customer_id, MEMBERSHIP) == made
-    assert gateway.find_subscription(wanted.customer_id, uuid4()) is None
+    assert (made.membership_id, made.status, made.ended_at) == (MEMBERSHIP, "active", None)
+    assert [(paid.amount_cents, paid.fee_cents) for paid in made.payments] == [(14900, 462)]
+    assert gateway.find_subscription(made.id) == made
+    assert gateway.subscriptions_of(wanted.customer_id, MEMBERSHIP) == [made]
+    assert gateway.subscriptions_of(wanted.customer_id, uuid4()) == []
 
 
 def test_the_same_plan_gets_the_same_price(gateway):
@@ -334,16 +333,51 @@ def test_stripe_is_not_asked_inside_a_transaction(gateway, stripe):
     assert stripe.log() == []
 
 
-def test_everything_of_ours_is_listed_and_nothing_of_others(gateway, stripe, paid):
-    cards = [paid(booking_id=uuid4(), payment_id=uuid4()) for _ in range(2)]
-    gateway.open_checkout(order(booking_id=uuid4()))  # never paid
-    gateway.subscribe(subscription(cards[0], gateway))
-    gateway.refund(RefundOrder(REFUND, cards[1].payment_intent_id, 3900, "refund:1"))
+def test_a_refund_by_hand_shows_in_its_payment(gateway, stripe):
+    page = gateway.open_checkout(order())
+    stripe.pay(page.id)
+    found = gateway.find_checkout(page.id)
+    assert not found.payment.has_gone_back
 
-    payments = list(gateway.all_payments())
-    assert [receipt.stripe_id for receipt in payments] == [
-        card.payment_intent_id for card in reversed(cards)
+    stripe.refund(found.payment.payment_intent_id, 100)
+
+    assert gateway.find_checkout(page.id).payment.has_gone_back
+
+
+@pytest.mark.parametrize(
+    ("intent", "has_failed"),
+    [("processing", False), ("requires_payment_method", True), ("canceled", True)],
+)
+def test_a_payment_that_takes_days_has_failed_when_its_intent_has(intent, has_failed):
+    """A page is complete at once; the simulator knows only cards, which never take days."""
+    session = stripe_sdk.checkout.Session.construct_from(
+        {
+            "id": "cs_1",
+            "status": "complete",
+            "payment_status": "unpaid",
+            "metadata": {},
+            "payment_intent": {"id": "pi_1", "object": "payment_intent", "status": intent},
+        },
+        "sk_test",
+    )
+
+    found = reading.checkout(session)
+
+    assert (found.status, found.payment) == (CheckoutStatus.COMPLETE, None)
+    assert found.has_failed is has_failed
+
+
+def test_events_nobody_took_are_listed_by_type(gateway, stripe):
+    stripe.settings(webhook_url="http://127.0.0.1:9/webhooks/stripe")
+    page = gateway.open_checkout(order())
+    stripe.pay(page.id)
+    since = clock.utc_now() - timedelta(days=3)
+
+    missed = list(gateway.undelivered_events(since, ["checkout.session.completed"]))
+    others = list(gateway.undelivered_events(since, ["refund.created"]))
+    stripe.settings(webhook_url="")
+
+    assert [(event.type, event.object_id) for event in missed] == [
+        ("checkout.session.completed", page.id)
     ]
-    assert {receipt.amount_cents for receipt in payments} == {3900}
-    assert [outcome.refund_id for outcome in gateway.all_refunds()] == [REFUND]
-    assert [receipt.our_id for receipt in gateway.all_subscriptions()] == [MEMBERSHIP]
+    assert others == []

@@ -16,7 +16,8 @@ from tests.factories import all_of
 def written(app):
     """One journal entry and one audit row."""
     with transaction() as session:
-        ledger.record_fee(session, EntryKind.PAYMENT_FEE, uuid4(), "pi_1", 143)
+        fee = ledger.Movement(EntryKind.PAYMENT_FEE, uuid4(), "pi_1")
+        ledger.record_fee(session, fee, 143)
         audit.record(session, Actor.system(), "booking.confirm", uuid4())
 
 

@@ -32,11 +32,11 @@ expired -> confirmed
 """
 PROMISES = """
 open -> earned lapsed waived void
-earned -> settled blocked broken void
-blocked -> earned settled broken void
-broken -> earned settled void
+earned -> settled blocked broken waived void
+blocked -> earned settled broken waived void
+broken -> earned settled blocked waived void
 settled -> broken
-lapsed -> waived
+lapsed -> waived void
 """
 MEMBERSHIPS = """
 pending -> active undone ended
@@ -45,15 +45,15 @@ past_due -> active cancelled ended
 cancelled -> ended
 """
 REFUNDS = """
-blocked -> requested canceled settled_otherwise
-requested -> sending blocked
+blocked -> requested canceled settled_otherwise external
+requested -> sending blocked canceled external
 sending -> pending requires_action succeeded failed canceled blocked external
 pending -> requires_action succeeded failed canceled
 requires_action -> pending succeeded failed canceled
 succeeded -> failed
-failed -> requested settled_otherwise
-canceled -> requested settled_otherwise
-external -> failed
+failed -> requested canceled settled_otherwise external
+canceled -> requested settled_otherwise external
+external -> failed canceled
 """
 
 

@@ -3,7 +3,7 @@ from uuid import uuid4
 
 import pytest
 
-from booking_service.errors import BookingServiceError, NotAllowed, NotFound
+from booking_service.errors import BookingServiceError, Invalid, NotAllowed, NotFound
 from booking_service.models import (
     AuditRow,
     Booking,
@@ -141,7 +141,8 @@ def test_the_refusal_names_the_day(seeded, noon, travel, stripe):
     visit = paid(stripe)
     travel(noon + timedelta(days=1))
 
-    with pytest.raises(NotAllowed, match=r"^This visit is on Monday, November 23; it can be noted"):
+    words = r"^This visit is on Monday, November 23; it can be noted on that day\. .* goodwill\.$"
+    with pytest.raises(NotAllowed, match=words):
         bookings.arrive(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).status is BookingStatus.CONFIRMED
@@ -153,3 +154,72 @@ def test_a_time_nobody_has_booked_cannot_be_visited(seeded, noon):
         bookings.arrive(hold(free_slot()), PRIYA)
     with pytest.raises(NotFound):
         bookings.arrive(uuid4(), PRIYA)
+
+
+def test_treatment_that_nobody_noted_on_the_day_is_for_finance(seeded, noon, travel, stripe):
+    visit = paid(stripe)
+    bookings.arrive(visit.booking_id, PRIYA)
+    travel(noon + timedelta(days=1))
+
+    with pytest.raises(NotAllowed, match="only finance can still grant a refund, as goodwill"):
+        bookings.begin_treatment(visit.booking_id, PRIYA)
+
+    assert booking(visit.booking_id).treatment_began_at is None
+    assert [promise.treatment_began_at for promise in all_of(Promise)] == [None]
+
+
+def test_a_step_noted_later_keeps_when_it_was_and_when_it_was_noted(seeded, noon, travel, stripe):
+    visit = paid(stripe)
+    arrived, began, noted = (noon + timedelta(minutes=m) for m in (-10, 5, 30))
+    travel(noted)
+
+    bookings.arrive(visit.booking_id, PRIYA, arrived)
+    bookings.begin_treatment(visit.booking_id, PRIYA, began)
+
+    seen = booking(visit.booking_id)
+    assert (seen.arrived_at, seen.arrived_noted_at) == (arrived, noted)
+    assert (seen.treatment_began_at, seen.treatment_noted_at) == (began, noted)
+    assert [promise.treatment_began_at for promise in all_of(Promise)] == [began]
+
+
+def test_a_step_noted_at_once_has_one_time(seeded, noon, stripe):
+    visit = paid(stripe)
+
+    bookings.arrive(visit.booking_id, PRIYA, noon)
+    bookings.begin_treatment(visit.booking_id, PRIYA)
+
+    seen = booking(visit.booking_id)
+    assert (seen.arrived_at, seen.arrived_noted_at) == (noon, None)
+    assert (seen.treatment_began_at, seen.treatment_noted_at) == (noon, None)
+
+
+# Albany is five hours behind UTC: its Monday begins at 05:00.
+WRONG_TIMES = {
+    "still to come": (timedelta(seconds=1), "in_future"),
+    "the evening before": (-timedelta(hours=12, seconds=1), "another_day"),
+}
+
+
+@pytest.mark.parametrize("when", WRONG_TIMES)
+@pytest.mark.parametrize("step", ["arrive", "begin"])
+def test_a_step_cannot_be_noted_for(seeded, noon, stripe, step, when):
+    visit = paid(stripe)
+    shift, code = WRONG_TIMES[when]
+    if step == "begin":
+        bookings.arrive(visit.booking_id, PRIYA)
+
+    with pytest.raises(Invalid) as invalid:
+        STEPS[step](visit.booking_id, PRIYA, noon + shift)
+
+    assert [(error.field, error.code) for error in invalid.value.errors] == [("at", code)]
+
+
+def test_treatment_cannot_begin_before_the_patient_was_here(seeded, noon, stripe):
+    visit = paid(stripe)
+    bookings.arrive(visit.booking_id, PRIYA)
+
+    with pytest.raises(Invalid) as invalid:
+        bookings.begin_treatment(visit.booking_id, PRIYA, noon - timedelta(seconds=1))
+
+    assert [(e.field, e.code) for e in invalid.value.errors] == [("at", "before_arrival")]
+    assert booking(visit.booking_id).status is BookingStatus.ARRIVED

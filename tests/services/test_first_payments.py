@@ -6,7 +6,6 @@ import pytest
 from booking_service.clock import utc_now
 from booking_service.db import db, transaction
 from booking_service.errors import GatewayRefused, GatewayUnavailable
-from booking_service.gateways.payments import Subscription
 from booking_service.models import (
     Attempt,
     ChargeStatus,
@@ -230,13 +229,13 @@ def test_a_plans_price_is_made_once(decided, gateway, stripe):
     assert [db.session.get_one(Plan, plan().id).stripe_price_id] == price_ids
 
 
-def test_an_answer_about_a_member_changes_nothing(decided, gateway, stripe):
+def test_hearing_of_a_member_again_changes_nothing(decided, gateway, stripe):
     start(decided, gateway)
+    made = gateway.find_subscription(now(decided).stripe_subscription_id)
     before = state.state()
 
     with transaction() as session:
-        late = Subscription("sub_late", decided, is_active=True, paid_cents=1, fee_cents=1)
-        first_payments.activate(session, decided, late)
+        first_payments.activate(session, decided, made)
 
     assert state.state() == before
 

@@ -9,13 +9,14 @@ from booking_service.models import (
     EntryKind,
     JournalEntry,
     JournalLine,
+    Payment,
     PaymentTender,
     SettlementMethod,
     Tender,
 )
 from booking_service.services import ledger
 from booking_service.services.ledger import Movement
-from tests.factories import all_of, paid
+from tests.factories import all_of, change, paid
 
 ID = uuid4()
 PAYMENT_FEE = Movement(EntryKind.PAYMENT_FEE, ID, "pi_1", stripe_id="pi_1")
@@ -109,9 +110,14 @@ MOVEMENTS = {
         {"disputed_funds": -14900, "dispute_losses": 14900},
     ),
     "a member pays by card": (
-        lambda s, _: ledger.record_membership_payment(s, BY_CARD, 14900),
-        (EntryKind.MEMBERSHIP_PAYMENT, "sub_1", None),
+        lambda s, _: ledger.record_membership_payment(s, BY_CARD, 14900, "pi_2"),
+        (EntryKind.MEMBERSHIP_PAYMENT, "pi_2", "pi_2"),
         {"stripe_balance": 14900, "membership_revenue": -14900},
+    ),
+    "Stripe keeps its fee of a month": (
+        lambda s, _: ledger.record_membership_fee(s, BY_CARD, 462, "pi_2"),
+        (EntryKind.MEMBERSHIP_FEE, "pi_2", "pi_2"),
+        {"stripe_fees": 462, "stripe_balance": -462},
     ),
     "a member pays at the desk": (
         lambda s, _: ledger.record_membership_payment(s, AT_DESK, 14900),
@@ -148,19 +154,13 @@ def test_a_first_visit_paid_by_card_is_with_stripe_and_may_have_to_go_back(visit
     }
 
 
-def test_a_first_visit_paid_at_the_desk_is_in_the_drawer(app):
-    at_desk = SimpleNamespace(
-        id=ID,
-        amount_cents=3900,
-        tender=PaymentTender.CASH,
-        reference="R-1",
-        stripe_payment_intent_id=None,
-    )
+def test_a_first_visit_paid_at_the_desk_is_in_the_drawer(visit):
+    change(Payment, visit.id, tender=PaymentTender.CASH, reference="R-1")
 
-    with pytest.raises(Exception, match="fk_journal_entries_payment_id"), transaction() as session:
-        ledger.record_payment(session, at_desk)  # the payment itself is not written here
+    with transaction() as session:
+        ledger.record_payment(session, session.get_one(Payment, visit.id))
 
-    assert all_of(JournalEntry) == []
+    assert lines_of(EntryKind.PAYMENT, "R-1") == {"desk_takings": 3900, "refund_liability": -3900}
 
 
 def test_writing_a_movement_again_changes_nothing(visit):

@@ -10,6 +10,7 @@ from booking_service.errors import (
     NotAllowed,
     NotFound,
     TooLate,
+    WindowClosed,
 )
 from booking_service.models import (
     AuditRow,
@@ -26,7 +27,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, memberships
+from booking_service.services import bookings, membership_pages, memberships
 from booking_service.services.memberships import Tendered
 from tests.factories import (
     PRIYA,
@@ -95,6 +96,64 @@ def test_the_window_closes_when_the_practices_day_ends(travel, stripe):
 
     assert error.value.code == "window_closed"
     assert [row.booking_id for row in all_of(Membership)] == [other.booking_id]
+
+
+def test_a_conversion_that_is_refused_is_refused_in_words(stripe):
+    visit = paid(stripe)
+    said = {}
+    for status in (BookingStatus.CANCELLED, BookingStatus.NO_SHOW, BookingStatus.EXPIRED):
+        change(Booking, visit.booking_id, status=status)
+        with pytest.raises(NotAllowed) as error:
+            convert(visit, Tendered(Tender.CHECKOUT_LINK))
+        said[status.value] = str(error.value)
+
+    assert said == {
+        "cancelled": "This visit is cancelled; no membership can be started from it.",
+        "no_show": "This visit is no show; no membership can be started from it.",
+        "expired": "This visit is expired; no membership can be started from it.",
+    }
+
+
+def test_who_converts_the_next_day_is_told_of_goodwill(noon, travel, stripe):
+    visit = in_treatment(stripe)
+    travel(noon + timedelta(days=1))
+
+    with pytest.raises(WindowClosed) as next_day:
+        convert(visit)
+    bookings.complete(visit.booking_id, PRIYA)
+    with pytest.raises(WindowClosed) as completed:
+        convert(visit)
+
+    assert "grant" in str(next_day.value)
+    assert "goodwill" in str(next_day.value)
+    assert "goodwill" in str(completed.value)
+
+
+@pytest.mark.parametrize("tendered", [SAVED_CARD, RECEIPT])
+def test_undoing_in_time_sends_nothing_to_stripe(noon, travel, stripe, gateway, work, tendered):
+    visit = in_treatment(stripe)
+    before = len(stripe.log())
+    id_, _ = convert(visit, tendered)
+    travel(noon + UNDO - timedelta(milliseconds=1))
+    work()
+
+    membership_pages.undo(id_, PRIYA, gateway)
+    travel(noon + 2 * UNDO)
+    work()
+
+    assert stripe.log()[before:] == []
+    assert membership(id_).status is MembershipStatus.UNDONE
+
+
+def test_without_waiting_something_would_have_been_sent(noon, stripe, gateway, work):
+    """The negative control: the same without time to undo."""
+    visit = in_treatment(stripe)
+    before = len(stripe.log())
+    memberships.convert(visit.booking_id, plan().id, SAVED_CARD, PRIYA, timedelta(0))
+    work()
+
+    paths = [one["path"] for one in stripe.log()[before:] if one["method"] == "POST"]
+    assert paths == ["/v1/prices", "/v1/subscriptions", "/v1/refunds"]
 
 
 def test_a_decision_is_written_down_whole(noon, stripe):
@@ -179,7 +238,7 @@ def test_a_payment_that_went_back_cannot_be_earned(stripe):
     [promise] = all_of(Promise)
     change(Promise, promise.id, status=PromiseStatus.VOID)
 
-    with pytest.raises(NotAllowed):
+    with pytest.raises(NotAllowed, match="already went back"):
         convert(visit)
 
 

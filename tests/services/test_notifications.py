@@ -2,6 +2,7 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 from icalendar import Calendar
@@ -10,8 +11,7 @@ from booking_service.db import transaction
 from booking_service.errors import MailUnavailable
 from booking_service.local.ports import wait_until
 from booking_service.models import (
-    Booking,
-    BookingStatus,
+    Actor,
     Notification,
     NotificationStatus,
     OutboxMessage,
@@ -21,7 +21,14 @@ from booking_service.models import (
     Tender,
     Topic,
 )
-from booking_service.services import bookings, checkout, memberships, notifications, promises
+from booking_service.services import (
+    bookings,
+    checkout,
+    choices,
+    memberships,
+    notifications,
+    promises,
+)
 from booking_service.services import refunds as refunding
 from booking_service.services.memberships import Tendered
 from booking_service.services.notifications import PostOffice
@@ -32,7 +39,9 @@ from tests.factories import (
     booking,
     change,
     converted,
+    free_slot,
     in_treatment,
+    lost_time,
     paid,
     plan,
     refunds,
@@ -153,28 +162,108 @@ def test_a_member_without_a_refund_is_welcomed(stripe, work, mail):
     assert refunds() == []
 
 
-@pytest.mark.parametrize("kind", ["duplicate_payment", "slot_lost"])
-def test_who_gets_the_money_back_without_a_visit_is_told_why(stripe, work, server, gateway, kind):
-    first = at_stripe()
-    if kind == "slot_lost":
-        change(Booking, first.booking_id, status=BookingStatus.EXPIRED)
-        paid(stripe, slot=None, name="Robin Hale", email="robin@example.com")
-    else:
-        paid_twice = at_stripe()
-        stripe.pay(paid_twice.stripe_checkout_session_id)
-        checkout.confirm(paid_twice.stripe_checkout_session_id, gateway)
-    stripe.pay(first.stripe_checkout_session_id)
-    checkout.confirm(first.stripe_checkout_session_id, gateway)
+def test_who_paid_twice_is_told_why_one_goes_back(stripe, work, server, gateway):
+    for payment in (at_stripe(), at_stripe()):
+        stripe.pay(payment.stripe_checkout_session_id)
+        checkout.confirm(payment.stripe_checkout_session_id, gateway)
     work()
 
     letter = server.letters[-1]
-    told = {
-        "duplicate_payment": ["You paid twice for one visit. You are booked once"],
-        "slot_lost": ["You are not booked.", "Monday, November 23"],
-    }
-    assert missing(letter, "$39.00", "Visa 4242", *told[kind]) == []
+    told = "You paid twice for one visit. You are booked once"
+    assert missing(letter, "$39.00", "Visa 4242", told) == []
     assert letter.subject == "Your $39.00 is on its way back"
     assert "membership" not in letter.text.lower()
+
+
+def test_who_lost_a_time_is_told_first_where_the_money_is_and_until_when(
+    stripe, work, server, gateway, app
+):
+    late, _ = lost_time(stripe, gateway)
+    work()
+
+    letter = next(one for one in server.letters if one.to == "dana@example.com")
+    url = app.extensions["links"].visit(late.booking_id)
+    told = ["was taken", "$39.00", "Visa 4242", "Monday, November 23", url]
+    until = "by itself on Tuesday, November 24 at 12:00 PM (ET)"
+    assert missing(letter, *told, until) == []
+    assert letter.subject == "Your time was gone: choose another, or have your $39.00 back"
+    assert not HEALTH.search(letter.subject)
+    choices.send_back(late.booking_id)
+    work()
+    back = server.letters[-1]
+    assert missing(back, "It did not become a visit, and you are not booked.", "Visa 4242") == []
+    assert back.subject == "Your $39.00 is on its way back"
+
+
+def test_a_choice_made_before_the_mail_left_is_not_asked_for(stripe, work, mail, gateway):
+    late, _ = lost_time(stripe, gateway)
+    choices.send_back(late.booking_id)
+    work()
+
+    assert notified()[Topic.SLOT_LOST] is NotificationStatus.SKIPPED
+
+
+@pytest.mark.parametrize("actor", [Actor.patient(), PRIYA], ids=["kept", "returned"])
+def test_a_cancelled_visit_says_first_where_the_money_is(stripe, work, mail, actor):
+    visit = paid(stripe, slot=free_slot(5))
+    work()
+    mail.letters.clear()
+
+    bookings.cancel(visit.booking_id, actor)
+    work()
+
+    letter = mail.letters[0]
+    kept = "our $39.00 was kept"
+    back = "our $39.00 is going back to Visa 4242."
+    assert missing(letter, back if actor is PRIYA else kept, "Monday, November 23") == []
+    [event] = Calendar.from_ical(letter.calendar).walk("VEVENT")
+    assert Calendar.from_ical(letter.calendar)["METHOD"] == "CANCEL"
+    assert (event["STATUS"], event["SEQUENCE"]) == ("CANCELLED", 1)
+    assert event["UID"] == f"{visit.booking_id}@first-visit"
+
+
+def test_a_cancelled_visit_is_not_told_of_when_it_is_none(stripe, post_office, server):
+    visit = paid(stripe)
+
+    notifications.send(Topic.BOOKING_CANCELLED, visit.booking_id, post_office)
+
+    assert server.letters == []
+
+
+def test_each_move_is_told_with_the_old_and_the_new_time(stripe, work, mail):
+    visit = paid(stripe, slot=free_slot(5))
+    work()
+    mail.letters.clear()
+    was = []
+
+    for nth in (300, 330):
+        was.append(booking(visit.booking_id).starts_at)
+        slot = free_slot(nth)
+        bookings.reschedule(visit.booking_id, slot.practitioner_id, slot.starts_at, PRIYA)
+        work()
+
+    zone = ZoneInfo("America/New_York")
+    for number, letter in enumerate(mail.letters, 1):
+        before = was[number - 1].astimezone(zone)
+        assert missing(letter, f"{before:%A, %B} {before.day}", "$39.00", "Nothing is paid") == []
+        [event] = Calendar.from_ical(letter.calendar).walk("VEVENT")
+        assert event["SEQUENCE"] == number
+    assert event.start == booking(visit.booking_id).starts_at
+    assert len(mail.letters) == 2
+    assert mail.letters[0].message_id != mail.letters[1].message_id
+
+
+def test_only_the_last_of_two_moves_in_a_row_is_told(stripe, work, mail):
+    visit = paid(stripe, slot=free_slot(5))
+    work()
+    mail.letters.clear()
+    for nth in (300, 330):
+        slot = free_slot(nth)
+        bookings.reschedule(visit.booking_id, slot.practitioner_id, slot.starts_at, PRIYA)
+
+    work()
+
+    assert len(mail.letters) == 1
 
 
 def test_a_refund_that_bounced_is_told_with_what_happens_now(stripe, work, mail, gateway):

@@ -1,10 +1,11 @@
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from booking_service.db import db, transaction
-from booking_service.models import OutboxMessage, Topic
+from booking_service.errors import GatewayLockedOut
+from booking_service.models import Case, CaseType, OutboxMessage, Topic
 from booking_service.queries import state
 from booking_service.services import outbox
 from booking_service.services.outbox import Patience, Work
@@ -67,7 +68,7 @@ def test_a_message_is_handed_out_once_a_lease_until_it_is_done(message_id, clock
     clock(60)
     assert claimed() == [message_id]
 
-    outbox.finish(message_id)
+    outbox.finish(outbox.begin(message_id, PATIENCE))
 
     clock(3600)
     assert claimed() == []
@@ -100,7 +101,7 @@ def test_what_the_queue_did_not_take_is_due_at_once(message_id):
 
 def test_what_was_done_meanwhile_is_not_given_back(message_id):
     claimed()
-    outbox.finish(message_id)
+    outbox.finish(outbox.begin(message_id, PATIENCE))
 
     outbox.give_back([message_id])
 
@@ -127,7 +128,7 @@ def test_a_worker_keeps_its_message_for_a_lease(message_id, clock):
 
 def test_there_is_nothing_to_begin_when_it_is_done_or_too_early(clock):
     done, early = post(), post(NOON + timedelta(seconds=1))
-    outbox.finish(done)
+    outbox.finish(outbox.begin(done, PATIENCE))
 
     assert outbox.begin(done, PATIENCE) is None
     assert outbox.begin(early, PATIENCE) is None
@@ -210,3 +211,96 @@ def test_a_person_makes_stuck_work_due_again(message_id, clock):
     assert message(message_id).attempts == 0
     assert outbox.replay() == 1
     assert outbox.replay() == 0
+
+
+@pytest.fixture
+def slept(message_id, clock) -> Work:
+    """What a worker was doing when its lease ended and another began the same message."""
+    work = outbox.begin(message_id, PATIENCE)
+    clock(60)
+    outbox.begin(message_id, PATIENCE)
+    return work
+
+
+def test_a_worker_that_slept_through_its_lease_does_not_end_the_work_of_another(slept):
+    outbox.finish(slept)
+
+    assert message(slept.message_id).done_at is None
+
+
+def test_a_worker_that_slept_through_its_lease_does_not_postpone_the_work_of_another(slept):
+    outbox.postpone(slept, PATIENCE, OSError(), foreseen=True)
+
+    assert message(slept.message_id).last_error is None
+    assert claimed() == []
+
+
+def locked_out(message_id) -> bool:
+    work = outbox.begin(message_id, PATIENCE)
+    return outbox.lock_out(work, PATIENCE, GatewayLockedOut("key"))
+
+
+def locked_out_cases() -> list[tuple[UUID, str]]:
+    db.session.rollback()
+    wanted = db.session.query(Case).where(Case.type == CaseType.STRIPE_LOCKED_OUT)
+    return [(case.subject_id, case.status) for case in wanted]
+
+
+def test_a_key_stripe_does_not_accept_stops_all_that_needs_stripe_for_a_lease(clock):
+    first, other = post(), post()
+    with transaction() as session:
+        outbox.post(session, Topic.BOOKING_CONFIRMED, uuid4())
+
+    locked_out(first)
+
+    assert [topic for _, topic in outbox.claim(LEASE)] == [Topic.BOOKING_CONFIRMED]
+    clock(59)
+    assert claimed() == []
+    clock(60)
+    assert {first, other} <= {*claimed()}
+
+
+def test_a_wrong_key_is_one_case_for_the_whole_service_and_news_once(clock):
+    news = [locked_out(post()) for _ in range(2)]
+
+    assert news == [True, False]
+    assert locked_out_cases() == [(outbox.NOBODY, "open")]
+
+
+def test_however_long_the_key_is_wrong_no_work_is_given_up(message_id, clock):
+    for minute in range(100):
+        clock(60 * minute)
+        locked_out(message_id)
+
+    assert message(message_id).attempts == 0
+    assert message(message_id).needs_review_at is None
+
+
+def test_counting_a_wrong_key_as_an_attempt_would_give_the_work_up(message_id, clock):
+    """The control: what a lock-out is not."""
+    for hour in range(80):
+        clock(3600 * hour)
+        if work := outbox.begin(message_id, PATIENCE):
+            outbox.postpone(work, PATIENCE, GatewayLockedOut("key"), foreseen=True)
+
+    assert message(message_id).needs_review_at is not None
+
+
+def test_the_case_closes_itself_when_stripe_is_asked_with_success(message_id, clock):
+    locked_out(message_id)
+    clock(60)
+
+    outbox.finish(outbox.begin(message_id, PATIENCE))
+
+    assert locked_out_cases() == [(outbox.NOBODY, "resolved")]
+
+
+def test_a_mail_that_was_sent_says_nothing_about_the_key(message_id, clock):
+    locked_out(message_id)
+    with transaction() as session:
+        outbox.post(session, Topic.BOOKING_CONFIRMED, uuid4())
+    [(mail, _)] = outbox.claim(LEASE)
+
+    outbox.finish(outbox.begin(mail, PATIENCE))
+
+    assert locked_out_cases() == [(outbox.NOBODY, "open")]

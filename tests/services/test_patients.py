@@ -1,16 +1,43 @@
 import string
 import unicodedata
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from booking_service.errors import Invalid, NotANewPatient
-from booking_service.models import Patient, name_key
-from booking_service.services import patients
+from booking_service.db import transaction
+from booking_service.errors import Invalid, NotAllowed, NotANewPatient, NotFound
+from booking_service.models import (
+    AuditRow,
+    Booking,
+    BookingStatus,
+    JournalLine,
+    Notification,
+    NotificationStatus,
+    Patient,
+    Payment,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    TermsAcceptance,
+    name_key,
+)
+from booking_service.services import bookings, patients, refunds
 from booking_service.services.patients import read_details
-from tests.factories import HALF_AN_HOUR, all_of, booking, details, free_slot, hold, paid
+from tests.factories import (
+    HALF_AN_HOUR,
+    PRIYA,
+    all_of,
+    booking,
+    change,
+    converted,
+    details,
+    free_slot,
+    hold,
+    paid,
+)
 
 GOOD = {"name": "Dana Whitfield", "email": "dana@example.com", "phone": "518 555 0178"}
 # Lone surrogates come in JSON; a form cannot send them.
@@ -257,3 +284,114 @@ def test_details_hold_the_time_from_now_on(seeded, noon, travel):
     patients.set_details(booking_id, details(), HALF_AN_HOUR)
 
     assert booking(booking_id).hold_expires_at == noon + HALF_AN_HOUR * 1.5
+
+
+@pytest.fixture
+def forgettable(seeded, noon, stripe):
+    """Somebody whose visit is over and whose money is settled."""
+    visit = paid(stripe)
+    bookings.arrive(visit.booking_id, PRIYA)
+    bookings.complete(visit.booking_id, PRIYA)
+    return visit
+
+
+def refuses(patient_id) -> str | None:
+    """Why somebody cannot be forgotten yet."""
+    try:
+        patients.erase(patient_id, PRIYA)
+    except NotAllowed as refused:
+        return str(refused)
+    return None
+
+
+def test_who_asks_to_be_forgotten_leaves_money_and_nothing_about_them(forgettable, noon):
+    patient_id = booking(forgettable.booking_id).patient_id
+    before = len(all_of(JournalLine))
+
+    for _ in range(2):
+        patients.erase(patient_id, PRIYA)
+
+    [patient], [terms] = all_of(Patient), all_of(TermsAcceptance)
+    assert (patient.name, patient.name_key) == ("Erased", "Erased")
+    assert patient.email == f"{patient_id}@erased.invalid"
+    assert (patient.phone, patient.erased_at) == ("+10000000000", noon)
+    assert (terms.address, terms.user_agent) == ("erased", "erased")
+    assert len(terms.terms_hash) == 64
+    assert len(all_of(JournalLine)) == before
+    assert booking(forgettable.booking_id).patient_id == patient_id
+    rows = [row for row in all_of(AuditRow) if row.action == "patient.erase"]
+    assert [(row.subject_id, row.after) for row in rows] == [(patient_id, {})]
+
+
+def test_mails_to_somebody_forgotten_are_not_sent(forgettable, mail, work):
+    patients.erase(booking(forgettable.booking_id).patient_id, PRIYA)
+
+    work()
+
+    assert mail.letters == []
+    assert [row.status for row in all_of(Notification)] == [NotificationStatus.SKIPPED]
+
+
+def test_two_who_are_forgotten_stay_two(forgettable, stripe):
+    other = paid(stripe, slot=free_slot(5), name="Robin Hale", email="robin@example.com")
+    bookings.arrive(other.booking_id, PRIYA)
+    bookings.complete(other.booking_id, PRIYA)
+
+    for visit in (forgettable, other):
+        patients.erase(booking(visit.booking_id).patient_id, PRIYA)
+
+    assert [patient.name for patient in all_of(Patient)] == ["Erased", "Erased"]
+
+
+def test_nobody_is_forgotten_while_something_is_still_to_come(forgettable, noon):
+    patient_id = booking(forgettable.booking_id).patient_id
+    answers = {}
+    for status in BookingStatus:
+        change(Booking, forgettable.booking_id, status=status)
+        answers[status.value] = refuses(patient_id) is not None
+        change(Patient, patient_id, erased_at=None)
+
+    waits = {"held", "confirmed", "arrived", "in_treatment"}
+    assert answers == {status.value: status.value in waits for status in BookingStatus}
+
+
+def test_nobody_is_forgotten_while_money_is_on_its_way(forgettable, noon):
+    patient_id = booking(forgettable.booking_id).patient_id
+    with transaction() as session:
+        refunds.request(session, forgettable.payment.id, RefundReason.CANCELLATION, "Priya Shah")
+    [refund] = all_of(Refund)
+    answers = {}
+    for status in RefundStatus:
+        change(Refund, refund.id, status=status)
+        answers[status.value] = refuses(patient_id)
+        change(Patient, patient_id, erased_at=None)
+
+    settled = ("succeeded", "external", "settled_otherwise")
+    words = "Not yet: money is on its way back."
+    assert answers == {s.value: None if s.value in settled else words for s in RefundStatus}
+
+
+def test_nobody_is_forgotten_while_a_bank_asks_or_a_choice_is_open(forgettable, noon):
+    patient_id = booking(forgettable.booking_id).patient_id
+    words = "Not yet: money is on its way back."
+
+    change(Payment, forgettable.payment.id, disputed_at=noon)
+    assert refuses(patient_id) == words
+    change(Payment, forgettable.payment.id, disputed_at=None)
+    change(Booking, forgettable.booking_id, choose_until=noon)
+    assert refuses(patient_id) == words
+
+
+def test_a_member_is_not_forgotten(seeded, noon, stripe, mail, work):
+    visit = converted(stripe)
+    work()
+    bookings.complete(visit.booking_id, PRIYA)
+
+    assert refuses(booking(visit.booking_id).patient_id) == (
+        "Not yet: the membership has to end first."
+    )
+
+
+def test_nobody_else_is_forgotten(seeded):
+    with pytest.raises(NotFound):
+        patients.erase(uuid4(), PRIYA)

@@ -1,7 +1,9 @@
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import example, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -13,6 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from booking_service.clock import day_bounds, local_day
 from booking_service.db import transaction
 from booking_service.errors import BookingServiceError
 from booking_service.models import (
@@ -124,6 +127,23 @@ def test_membership_alone_earns_nothing(noon, stripe):
         ("money_bounced", "earned", "broken"),
         ("money_bounced", "settled", "broken"),
         ("money_bounced", "void", "void"),
+        ("block", "broken", "blocked"),
+        ("try_again", "blocked", "earned"),
+        ("try_again", "broken", "earned"),
+        ("try_again", "void", "void"),
+        ("waive", "earned", "waived"),
+        ("waive", "blocked", "waived"),
+        ("waive", "broken", "waived"),
+        ("waive", "settled", "settled"),
+        ("all_is_back", "open", "void"),
+        ("all_is_back", "lapsed", "void"),
+        ("all_is_back", "waived", "waived"),
+        ("bank_took_it", "open", "void"),
+        ("bank_took_it", "earned", "void"),
+        ("bank_took_it", "blocked", "void"),
+        ("bank_took_it", "broken", "void"),
+        ("bank_took_it", "lapsed", "void"),
+        ("bank_took_it", "settled", "settled"),
     ],
 )
 def test_what_becomes_of_the_money_moves_the_promise(noon, stripe, move, before, after):
@@ -169,6 +189,64 @@ def test_the_sweep_ends_promises_of_past_days_unless_the_patient_is_joining(
 
     work()
     assert status_of(joining.booking_id) is PromiseStatus.SETTLED
+
+
+SECOND = timedelta(seconds=1)
+ZONES = [
+    "America/New_York",
+    "America/St_Johns",
+    "America/Sao_Paulo",  # its clocks used to change at midnight
+    "Asia/Beirut",
+    "Australia/Lord_Howe",  # by half an hour
+    "Pacific/Apia",
+    "Pacific/Kiritimati",
+    "Europe/London",
+    "Asia/Kathmandu",
+]
+
+
+@given(
+    zone=st.sampled_from(ZONES).map(ZoneInfo),
+    day=st.dates(date(2000, 1, 1), date(2037, 12, 31)),
+    share=st.floats(0, 1, exclude_max=True),
+)
+@example(zone=ZoneInfo("America/New_York"), day=date(2026, 11, 1), share=0.99)  # 25 hours
+@example(zone=ZoneInfo("America/New_York"), day=date(2027, 3, 14), share=0.99)  # 23 hours
+@hypothesis(max_examples=400, deadline=None)
+def test_a_visit_of_a_local_day_is_open_until_the_midnight_after_it_and_not_a_second_longer(
+    zone, day, share
+):
+    begins, midnight = day_bounds(day, zone)
+    if begins == midnight:
+        return  # a day the calendar skipped
+    starts_at = begins + (midnight - begins) * share
+
+    assert local_day(midnight - SECOND, zone) == day < local_day(midnight, zone)
+    assert promises.ended_before(midnight - SECOND, zone) <= starts_at
+    assert promises.ended_before(midnight, zone) > starts_at
+
+
+@pytest.mark.parametrize(
+    ("starts_at", "midnight"),
+    [
+        (datetime(2026, 11, 1, 4, 0, tzinfo=UTC), datetime(2026, 11, 2, 5, 0, tzinfo=UTC)),
+        (datetime(2027, 3, 14, 5, 0, tzinfo=UTC), datetime(2027, 3, 15, 4, 0, tzinfo=UTC)),
+    ],
+    ids=["the day of 25 hours", "the day of 23 hours"],
+)
+def test_the_sweep_keeps_to_the_practices_clock_when_it_changes(
+    noon, travel, stripe, starts_at, midnight
+):
+    visit = paid(stripe)
+    change(Booking, visit.booking_id, starts_at=starts_at, ends_at=starts_at + 2 * UNDO)
+
+    travel(midnight - SECOND)
+    promises.sweep()
+    assert status_of(visit.booking_id) is PromiseStatus.OPEN
+    travel(midnight)
+    promises.sweep()
+
+    assert status_of(visit.booking_id) is PromiseStatus.LAPSED
 
 
 def test_the_database_refuses_an_earned_promise_without_both_proofs(noon, stripe):

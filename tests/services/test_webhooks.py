@@ -110,3 +110,55 @@ def test_an_event_given_up_counts_as_failed(app, noon):
         session.query(OutboxMessage).update({"needs_review_at": noon})
 
     assert state.state()["webhook_events"] == {"received": 1, "unprocessed": 1, "failed": 1}
+
+
+@pytest.mark.parametrize("type_", ["refund.updated", "checkout.session.completed"])
+def test_news_of_what_stripe_does_not_know_under_our_key_is_done_with(
+    seeded, noon, gateway, work, type_
+):
+    """The other mode's, or another account's: asking again would never make it ours."""
+    received(type_, "xx_unheard_of")
+
+    assert work() == [Topic.WEBHOOK_RECEIVED]
+
+    [message] = all_of(OutboxMessage)
+    assert message.done_at == noon
+
+
+def elsewhere(stripe) -> None:
+    """Let Stripe deliver to an address where nobody listens."""
+    stripe.settings(webhook_url="http://127.0.0.1:9/webhooks/stripe")
+
+
+@pytest.fixture
+def lost_webhooks(stripe):
+    elsewhere(stripe)
+    yield
+    stripe.settings(webhook_url="")
+
+
+def test_what_stripe_could_not_deliver_is_fetched_and_worked_on(
+    seeded, lost_webhooks, stripe, gateway, mail, work
+):
+    payment = at_stripe()
+    stripe.pay(payment.stripe_checkout_session_id)
+
+    for _ in range(2):
+        assert webhooks.sweep(gateway) == 1
+        work()
+
+    [event] = all_of(WebhookEvent)
+    assert event.type == "checkout.session.completed"
+    assert event.object_id == payment.stripe_checkout_session_id
+    assert booking(payment.booking_id).status is BookingStatus.CONFIRMED
+
+
+def test_nothing_is_fetched_while_stripe_does_not_answer(seeded, lost_webhooks, stripe, gateway):
+    payment = at_stripe()
+    stripe.pay(payment.stripe_checkout_session_id)
+    stripe.fault("drop_before", "/v1/events", "GET")
+
+    assert webhooks.sweep(gateway) == 0
+
+    assert all_of(WebhookEvent) == []
+    assert webhooks.sweep(gateway) == 1

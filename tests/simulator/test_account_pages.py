@@ -170,7 +170,7 @@ def test_a_cardholder_confirms_on_the_page(sim):
     assert asked.url.endswith("/authenticate")
     assert "Confirm your payment" in asked.text
     failed = browser.post(asked.url, {"answer": "fail"}, timeout=10)
-    assert (failed.status_code, "failed authentication" in failed.text) == (402, True)
+    assert (failed.status_code, "could not confirm that it is you" in failed.text) == (402, True)
     again = browser.post(session.url, card, timeout=10)
     done = browser.post(again.url, {"answer": "complete"}, timeout=10, allow_redirects=False)
 

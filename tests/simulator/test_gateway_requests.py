@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from booking_service import clock
+from booking_service.gateways.memberships import MembershipPageOrder
 from booking_service.gateways.payments import CheckoutOrder, RefundOrder, SubscriptionOrder
 from booking_service.gateways.stripe import StripeGateway
 from booking_service.simulator import create_simulator  # noqa: F401 - registers the operations
@@ -15,6 +16,7 @@ from booking_service.simulator.contract import contract_of
 from booking_service.simulator.errors import StripeError
 from booking_service.simulator.operations import HANDLERS
 from booking_service.simulator.sdk import calls
+from tests.faults.facts import dispute
 
 SENDS_NOTHING = {"read_event"}
 
@@ -52,10 +54,24 @@ def drive(gateway, stripe) -> set[str]:
     spy.find_refund(refund.stripe_refund_id)
     spy.refunds_of(card.payment_intent_id)
     price, member = spy.create_price(uuid4(), 14900, "usd"), uuid4()
-    spy.subscribe(
+    made = spy.subscribe(
         SubscriptionOrder(member, price, card.customer_id, card.payment_method_id, "membership:1")
     )
-    spy.find_subscription(card.customer_id, member)
+    month = stripe.listed("payment_intents")[0]["id"]
+    spy.find_dispute(dispute(stripe, month))
+    spy.find_subscription(made.id)
+    spy.subscriptions_of(card.customer_id, member)
+    spy.subscription_of_invoice(stripe.subscriptions()[0]["latest_invoice"])
+    spy.open_membership_page(
+        MembershipPageOrder(
+            membership_id=uuid4(),
+            price_id=price,
+            customer_id=card.customer_id,
+            expires_at=clock.utc_now() + timedelta(hours=23),
+            return_url="https://visits.example/m/1",
+            idempotency_key="membership-page:1",
+        )
+    )
     for everything in (spy.all_payments, spy.all_refunds, spy.all_subscriptions):
         list(everything())
     return spy.called

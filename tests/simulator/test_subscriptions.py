@@ -106,9 +106,9 @@ def test_a_price_is_found_by_its_lookup_key(sim):
     assert [p.id for p in prices.list({"lookup_keys": ["monthly"]}).data] == [monthly]
     product = sim.stripe.v1.products.retrieve(prices.retrieve(monthly).product)
     assert product.name == "Membership"
-    with pytest.raises(stripe.InvalidRequestError) as caught:
+    with pytest.raises(stripe.InvalidRequestError, match=f"`{monthly}`. already uses") as caught:
         sim.plan(lookup_key="monthly")
-    assert caught.value.code == "resource_already_exists"
+    assert caught.value.param == "lookup_key"
 
 
 @pytest.mark.parametrize(

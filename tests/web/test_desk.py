@@ -147,6 +147,84 @@ def test_starting_a_membership_says_who_when_and_offers_undo(priya, stripe):
     assert "Send the refund to Stripe: $39.00 To Visa 4242" in said
 
 
+def on_the_phone(priya, visit):
+    """Hand a payment page to the patient; return the membership."""
+    assert start(priya, visit, method="checkout_link").status_code == 303
+    return membership_of(visit)
+
+
+def membership_of(visit):
+    return front_desk.membership(front_desk.visit(visit.booking_id).membership.id)
+
+
+def session_id(membership) -> str:
+    return membership.checkout_url.rpartition("/")[2].partition("#")[0]
+
+
+def test_the_desk_hands_over_a_payment_page_and_sees_it_waited_for(priya, stripe, app):
+    visit = in_treatment(stripe)
+
+    member = on_the_phone(priya, visit)
+    page = priya.get(page_of(visit))
+
+    assert "Waiting for Dana to pay on their phone" in words(page)
+    assert f'href="{member.checkout_url}"' in page.text
+    assert f'value="{app.extensions["links"].join(member.id)}"' in page.text
+    assert "Waiting for Dana to pay: $149.00 On Dana's phone" in words(page)
+    assert 'id="undo"' in page.text
+
+
+def test_a_page_that_was_paid_is_seen_by_asking_stripe(priya, stripe, work, mail):
+    """No webhook has come; the desk's own look is enough, and then the refund is seen."""
+    visit = in_treatment(stripe, save_card=False)
+    member = on_the_phone(priya, visit)
+    path = f"{page_of(visit)}/progress"
+    seen = re.search(r'name="seen" value="([^"]+)"', priya.get(path).text)[1]
+    waiting = priya.get(f"{path}?seen={seen}")
+
+    stripe.pay(session_id(member))
+    paid_now = priya.get(f"{path}?seen={seen}")
+    work()
+
+    assert (waiting.status_code, paid_now.status_code) == (204, 286)
+    assert paid_now.headers["HX-Refresh"] == "true"
+    said = words(priya.get(page_of(visit)))
+    assert "Dana is a member" in said
+    assert "First payment: $149.00 On Dana's phone" in said
+    assert "Refund accepted by Stripe: $39.00" in said
+
+
+def test_while_stripe_does_not_answer_the_desk_goes_on_waiting(priya, stripe):
+    visit = in_treatment(stripe)
+    on_the_phone(priya, visit)
+    stripe.fault("drop_before", "/v1/checkout/sessions/*", "GET")
+
+    fragment = priya.get(f"{page_of(visit)}/progress")
+
+    assert fragment.status_code == 200
+    assert "Waiting for Dana to pay" in words(fragment)
+
+
+def test_a_page_stripe_did_not_make_yet_is_promised(priya, stripe):
+    visit = in_treatment(stripe)
+    stripe.fault("drop_before", "/v1/checkout/sessions")
+
+    member = on_the_phone(priya, visit)
+
+    assert member.checkout_url is None
+    assert "The address appears here as soon as it does." in words(priya.get(page_of(visit)))
+
+
+def test_undoing_closes_the_patients_page(priya, stripe):
+    visit = in_treatment(stripe)
+    member = on_the_phone(priya, visit)
+
+    priya.post(page_of(visit), f"/desk/membership/{member.id}/undo")
+
+    assert stripe.pay(session_id(member)).status_code == 400
+    assert "Taken back. Nothing was charged or refunded." in words(priya.get(page_of(visit)))
+
+
 def test_undo_takes_it_back_and_the_form_returns(priya, stripe):
     visit = in_treatment(stripe)
     start(priya, visit)

@@ -73,5 +73,8 @@ def test_an_administrators_program_reads_the_numbers(client):
         "booking_cases_open 0.0",
         "booking_outbox_needs_review 0.0",
         "booking_outbox_oldest_due_seconds 0.0",
+        "booking_promises_in_doubt 0.0",
+        "booking_reconciliation_age_seconds -1.0",
+        "booking_reconciliation_residue_cents 0.0",
         "booking_refunds_owed 0.0",
     ]

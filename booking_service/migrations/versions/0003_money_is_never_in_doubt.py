@@ -96,6 +96,7 @@ _WORDS = (
                 "notifications.booking_cancelled",
                 "notifications.booking_moved",
                 "notifications.refund_settled_otherwise",
+                "reconciliation.asked",
             ),
         )
         for table in ("outbox_messages", "notifications")
@@ -118,6 +119,26 @@ def upgrade() -> None:
         sa.UniqueConstraint("stripe_payout_id", name=op.f("uq_payouts_stripe_payout_id")),
     )
     op.create_table(
+        "stripe_movements",
+        sa.Column("stripe_transaction_id", sa.String(), nullable=False),
+        sa.Column("type", sa.String(), nullable=False),
+        sa.Column("moved_under", sa.String(), nullable=False),
+        sa.Column("payment_at_stripe", sa.String(), nullable=True),
+        sa.Column("our_id", sa.Uuid(), nullable=True),
+        sa.Column("membership_id", sa.Uuid(), nullable=True),
+        sa.Column("amount_cents", sa.Integer(), nullable=False),
+        sa.Column("net_cents", sa.Integer(), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stripe_payout_id", sa.String(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_stripe_movements")),
+        sa.UniqueConstraint(
+            "stripe_transaction_id", name=op.f("uq_stripe_movements_stripe_transaction_id")
+        ),
+    )
+    for column in ("moved_under", "payment_at_stripe", "stripe_payout_id"):
+        op.create_index(f"ix_stripe_movements_{column}", "stripe_movements", [column])
+    op.create_table(
         "reconciliation_runs",
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
@@ -126,7 +147,9 @@ def upgrade() -> None:
         sa.Column("repaired", sa.Integer(), nullable=False),
         sa.Column("residue_cents", sa.BigInteger(), nullable=False),
         sa.Column("promises_checked", sa.Integer(), nullable=False),
+        sa.Column("other_cents", sa.BigInteger(), nullable=False),
         sa.Column("promises_in_doubt", sa.Integer(), nullable=False),
+        sa.Column("read_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reconciliation_runs")),
     )
@@ -400,6 +423,7 @@ def downgrade() -> None:
     op.drop_table("discrepancies")
     op.drop_index("ix_reconciliation_runs_started_at", table_name="reconciliation_runs")
     op.drop_table("reconciliation_runs")
+    op.drop_table("stripe_movements")
     op.drop_table("payouts")
 
 
