@@ -82,10 +82,12 @@ def decided(visit, **facts) -> Refund:
 
 def stuck(topic=Topic.REFUND_REQUESTED, subject_id: UUID | None = None) -> UUID:
     """Work that was tried too often; return its case."""
+    subject_id = subject_id or uuid4()
     with transaction() as session:
-        outbox.post(session, topic, subject_id or uuid4())
+        outbox.post(session, topic, subject_id)
     with transaction() as session:
-        [message] = session.scalars(select(OutboxMessage)).all()
+        about = select(OutboxMessage).where(OutboxMessage.subject_id == subject_id)
+        message = session.scalars(about).one()
         message.needs_review_at, message.attempts = utc_now(), 23
         message.last_error = "KeyError"
         cases.open_(session, CaseType.WORK_STUCK, message.id, message.topic)

@@ -2,10 +2,10 @@
 
 import re
 from datetime import date
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from booking_service.api.fields import Day, Instant, Sent, Text
@@ -155,6 +155,12 @@ class RefundsQuery(Sent):
     limit: int = Field(default=50, ge=1, le=_MOST_ITEMS)
 
 
+def _goodwill(reason: RefundReason) -> RefundReason:
+    if reason is not RefundReason.GOODWILL:
+        raise PydanticCustomError("unknown_choice", "Only goodwill is asked for; the rest follows.")
+    return reason
+
+
 class GoodwillSent(Sent):
     """Money to give back that is not owed. Another person approves it."""
 
@@ -162,7 +168,9 @@ class GoodwillSent(Sent):
     amount_cents: int | None = Field(
         default=None, ge=1, le=2**31 - 1, description="All that is left, when it is left out."
     )
-    reason: Literal[RefundReason.GOODWILL]
+    reason: Annotated[RefundReason, AfterValidator(_goodwill)] = Field(
+        json_schema_extra={"enum": ["goodwill"]}
+    )
     note: Text = Field(max_length=500, description="Why. No health details.")
 
 

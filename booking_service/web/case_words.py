@@ -25,6 +25,7 @@ METHODS: Final = {
 _WORK: Final = {
     Topic.MEMBERSHIP_DUE: "Taking a member's first payment",
     Topic.REFUND_REQUESTED: "Sending a refund to Stripe",
+    Topic.RECONCILIATION_ASKED: "Comparing our books with Stripe's",
     Topic.WEBHOOK_RECEIVED: "Reading news from Stripe",
 }
 

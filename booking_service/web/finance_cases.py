@@ -111,11 +111,12 @@ def _page(case_id: UUID, tried: str = "", problem: BookingServiceError | None = 
 
 def _refused(shown: finance.CaseView) -> list[tuple[str, str]]:
     """Return what somebody may miss on this page, and why it is not there."""
-    about_payout = {CaseAction.APPROVE_SETTLEMENT, CaseAction.WITHDRAW_SETTLEMENT}
+    deciding = {CaseAction.APPROVE_SETTLEMENT, CaseAction.WITHDRAW_SETTLEMENT}
+    needless = {CaseAction.SETTLE} if shown.subject.settlement else deciding
     return [
         (case_words.doing(shown, action).title, why)
         for action, why in shown.objections.items()
-        if action not in about_payout or shown.subject.settlement
+        if action not in needless
     ]
 
 

@@ -1,9 +1,11 @@
 from datetime import timedelta
 from uuid import uuid4
 
+from booking_service.clock import utc_now
 from booking_service.db import transaction
-from booking_service.models import Case, CaseStatus, CaseType
+from booking_service.models import Case, CaseStatus, CaseType, Role
 from booking_service.services import cases
+from tests.case_makers import hired
 from tests.factories import all_of
 
 SUBJECT = uuid4()
@@ -74,4 +76,35 @@ def test_resolving_closes_this_trouble_of_this_thing_only(app):
     assert still_open == {
         (CaseType.REFUND_FAILED, other),
         (CaseType.REFUND_BLOCKED, SUBJECT),
+    }
+
+
+def test_the_fiftieth_case_of_a_connection_opens_like_the_first(app):
+    """PostgreSQL prepares a statement it has seen often, and reads it more strictly then."""
+    for _ in range(50):
+        open_case(subject_id=uuid4())
+
+    assert len(all_of(Case)) == 50
+
+
+def test_a_new_case_goes_to_whoever_of_finance_has_the_fewest(app):
+    ana, ben = hired("Ana Ruiz"), hired("Ben Okafor")
+    hired("Dee Moss", Role.FRONT_DESK)
+    hired("Gone Away", disabled_at=utc_now())
+
+    for _ in range(4):
+        open_case(subject_id=uuid4())
+
+    assert sorted(row.owner_id for row in all_of(Case)) == sorted([ana.id, ben.id] * 2)
+
+
+def test_a_case_is_due_when_its_kind_or_the_bank_says(app, noon):
+    with transaction() as session:
+        cases.open_(session, CaseType.STRIPE_LOCKED_OUT, SUBJECT, "code")
+        cases.open_(session, CaseType.DISPUTE_OPEN, SUBJECT, "fraudulent", due_at=noon)
+
+    due = {row.type: row.due_at for row in all_of(Case)}
+    assert due == {
+        CaseType.STRIPE_LOCKED_OUT: noon + timedelta(hours=1),
+        CaseType.DISPUTE_OPEN: noon,
     }

@@ -3,18 +3,22 @@
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
-from booking_service.db import db
+from booking_service.db import db, transaction
 from booking_service.errors import Invalid, NotAllowed, NotFound
 from booking_service.models import (
     AuditRow,
+    Booking,
+    BookingStatus,
     CaseAction,
     CaseStatus,
     CaseType,
     OutboxMessage,
     Payment,
     PaymentTender,
+    Promise,
+    RefundReason,
     RefundStatus,
     Role,
     SettlementMethod,
@@ -38,7 +42,7 @@ from tests.case_makers import (
     settlements,
     stuck,
 )
-from tests.factories import all_of, change, paid
+from tests.factories import all_of, booking, change, paid, refunds
 
 A = CaseAction
 
@@ -300,3 +304,35 @@ def test_a_payout_of_a_visit_paid_by_card_always_takes_two(visit):
 
     assert case(case_id).status is CaseStatus.OPEN
     assert settlements()[0].approved_at is None
+
+
+def test_a_case_without_the_refund_it_names_is_left_alone(app):
+    case_id = opened(CaseType.REFUND_FAILED)
+
+    with pytest.raises(NotAllowed, match=r"There is no refund behind this case."):
+        do(case_id, A.RETRY)
+
+
+@pytest.fixture
+def mismatched(visit):
+    """Paid, with another amount than the price: the time was let go."""
+    with transaction() as session:
+        session.execute(delete(Promise))
+    change(Booking, visit.booking_id, status=BookingStatus.EXPIRED)
+    return opened(CaseType.PAYMENT_MISMATCH, visit.payment.id, "pi_1")
+
+
+def test_a_payment_that_does_not_fit_goes_back_when_somebody_says_so(mismatched):
+    do(mismatched, A.RETURN_MONEY, ANA, NOTED)
+
+    [refund] = refunds()
+    assert (refund.reason, refund.status) == (RefundReason.SLOT_LOST, RefundStatus.REQUESTED)
+    assert case(mismatched).resolution == "return_money"
+
+
+def test_a_payment_that_does_not_fit_is_accepted_when_somebody_says_so(visit, mismatched):
+    do(mismatched, A.ACCEPT_PAYMENT, ANA, NOTED)
+
+    assert booking(visit.booking_id).status is BookingStatus.CONFIRMED
+    assert refunds() == []
+    assert case(mismatched).resolution == "accept_payment"

@@ -9,7 +9,15 @@ from sqlalchemy import select
 
 from booking_service.clock import utc_now
 from booking_service.db import db, transaction
-from booking_service.models import AuditRow, CaseType, Patient, Refund, RefundReason, RefundStatus
+from booking_service.models import (
+    AuditRow,
+    Case,
+    CaseType,
+    Patient,
+    Refund,
+    RefundReason,
+    RefundStatus,
+)
 from booking_service.services import cases
 from tests.factories import booking, converted, paid
 from tests.web.staff_browser import StaffBrowser, words
@@ -130,7 +138,9 @@ def test_open_cases_say_what_how_much_and_since_when(ana, stripe):
 
     assert "1 open case · $39.00" in words(page)
     assert "The refund failed The card is closed or has expired." in words(page)
-    assert f'href="/finance/refunds/{row.id}"' in page.text
+    [case] = db.session.scalars(select(Case))
+    assert f'href="/finance/cases/{case.id}"' in page.text
+    assert f'href="/finance/refunds/{row.id}"' in ana.get(f"/finance/cases/{case.id}").text
 
 
 def test_no_open_case_is_good_news(ana):
