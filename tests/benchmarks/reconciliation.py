@@ -1,4 +1,4 @@
-"""How comparing the books grows: time and memory of matching 10,000 and 1,000,000 movements.
+"""How comparing the books grows: time and memory of matching up to 1,000,000 movements.
 
 Run with `python -m tests.benchmarks.reconciliation`. Each size is matched by a process of its own,
 so that one's memory is not the other's. Movements go through the service's own reading, from
@@ -26,7 +26,7 @@ from booking_service.local.ports import free_port
 from booking_service.services import matching
 from tests.benchmarks.__main__ import _booking, _environment
 
-SIZES = (10_000, 1_000_000)
+SIZES = (10_000, 100_000, 1_000_000)
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 # The same million on our side: an entry with two lines for each movement.
