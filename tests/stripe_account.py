@@ -1,5 +1,6 @@
 """A test's view of the pretend Stripe, over HTTP like everybody else's."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import requests
@@ -92,6 +93,11 @@ class StripeAccount:
 
     def advance(self, seconds: int) -> None:
         self._post("/_sim/clock", {"advance": seconds})
+
+    def now(self) -> datetime:
+        """Return what time it is at Stripe."""
+        seconds = requests.get(f"{self.url}/_sim/clock").json()["now"]
+        return datetime.fromtimestamp(seconds, UTC)
 
     def violations(self) -> list[Any]:
         return requests.get(f"{self.url}/_sim/violations").json()

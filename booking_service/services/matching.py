@@ -126,7 +126,7 @@ def _keep(some: Iterable[BookedMovement]) -> None:
         facts = asdict(movement)
         rows.append({"stripe_transaction_id": facts.pop("id"), **facts})
     with transaction() as session:
-        session.execute(insert(StripeMovement).on_conflict_do_nothing(), rows)
+        session.execute(insert(StripeMovement).values(rows).on_conflict_do_nothing())
 
 
 def _in_batches(things: Iterator[ThingT]) -> Iterator[list[ThingT]]:

@@ -14,13 +14,16 @@ from booking_service.models import (
     CaseType,
     Discrepancy,
     DiscrepancyKind,
+    Dispute,
     EntryKind,
     JournalEntry,
     JournalLine,
+    Membership,
     Payment,
     PaymentStatus,
     Payout,
     ReconciliationRun,
+    Refund,
     RefundStatus,
     StripeMovement,
 )
@@ -344,3 +347,107 @@ def test_at_night_a_comparison_under_way_is_enough(visit, celery):
         celery.tasks["reconciliation.run"].run()
 
     assert all_of(ReconciliationRun) == []
+
+
+def stripes_own(noon, type_: str) -> None:
+    """Let Stripe move money of its own accord, as it does each month."""
+    with transaction() as session:
+        session.add(
+            StripeMovement(
+                stripe_transaction_id="txn_own",
+                type=type_,
+                moved_under="txn_own",
+                amount_cents=-250,
+                net_cents=-250,
+                moved_at=noon,
+            )
+        )
+
+
+@pytest.mark.parametrize("type_", ["stripe_fee", "adjustment"])
+def test_what_stripe_takes_of_its_own_accord_is_booked_as_its_fee(visit, compare, noon, type_):
+    stripes_own(noon, type_)
+
+    found = compare()
+
+    assert (found.repaired, found.residue_cents, balance()) == (1, 0, 3757 - 250)
+    [own] = [made for made in all_of(JournalEntry) if made.kind is EntryKind.ADJUSTMENT]
+    assert (own.stripe_id, own.reference) == ("txn_own", "txn_own")
+
+
+def test_a_movement_nobody_foresaw_is_named(visit, compare, noon):
+    stripes_own(noon, "reserve_hold")
+
+    [line] = compare().discrepancies
+
+    assert (line.stripe_id, line.our_cents, line.stripe_cents) == ("txn_own", None, -250)
+
+
+def test_a_line_that_cannot_be_put_right_stops_no_other(visit, compare, stripe):
+    entry("re_gone", 700)
+    missed = at_stripe(name="Dana Whitfield")
+    stripe.pay(pages(missed))
+
+    assert left(compare()) == [(KIND.LEDGER_DIFFERS, "re_gone")]
+    assert payment_of(missed.booking_id).status is PaymentStatus.PAID
+
+
+def test_when_stripe_is_busy_a_repair_waits_for_the_next_night(visit, compare, stripe):
+    entry("re_gone", 700)
+    stripe.fault("rate_limit", "/v1/refunds/re_gone", "GET")
+
+    assert left(compare()) == [(KIND.LEDGER_DIFFERS, "re_gone")]
+
+
+def test_a_refund_that_waited_longer_than_a_month_is_still_asked_for(
+    seeded, noon, stripe, work, mail, compare, travel
+):
+    converted(stripe)
+    work()
+    [refund] = refunds()
+    change(Refund, refund.id, status=RefundStatus.PENDING)
+    stripe.advance(40 * DAY)
+    travel(noon + timedelta(days=40))
+
+    compare()
+
+    assert refunds()[0].status is RefundStatus.SUCCEEDED
+
+
+def test_a_dispute_whose_webhooks_were_lost_is_followed(visit, compare, stripe):
+    dispute = stripe.dispute(visit.payment.stripe_payment_intent_id)
+    assert compare().discrepancies == []
+    stripe.move_dispute(dispute["id"], "won")
+
+    found = compare()
+
+    assert [row.status.value for row in all_of(Dispute)] == ["won"]
+    assert (found.residue_cents, found.discrepancies) == (0, [])
+    assert balance() == 3757 - 1500
+
+
+def test_a_dispute_of_ours_that_stripe_does_not_have_is_named(visit, compare, stripe):
+    stripe.dispute(visit.payment.stripe_payment_intent_id)
+    compare()
+    [dispute] = all_of(Dispute)
+    change(Dispute, dispute.id, stripe_dispute_id="du_gone")
+
+    assert (KIND.DISPUTE_DIFFERS, "du_gone") in left(compare())
+
+
+def test_another_applications_dispute_is_none_of_ours(visit, compare, stripe, gateway):
+    stripe.dispute(by_another_application(gateway).id)
+
+    found = compare()
+
+    assert (all_of(Dispute), found.discrepancies, found.other_cents) == ([], [], 2397 - 4000)
+
+
+def test_a_membership_stripe_has_and_we_do_not_is_named(seeded, noon, stripe, work, mail, compare):
+    converted(stripe)
+    work()
+    [joined] = all_of(Membership)
+    theirs = joined.stripe_subscription_id
+    change(Membership, joined.id, stripe_subscription_id=None)
+
+    assert left(compare()) == [(KIND.MEMBERSHIP_MISSING_HERE, theirs)]
