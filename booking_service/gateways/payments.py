@@ -206,8 +206,8 @@ class PaymentGateway(Protocol):
         """Return the id of the membership an invoice bills; None when it bills none."""
         ...
 
-    def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:
-        """Return the events of some types that an endpoint did not take, newest first."""
+    def undelivered_events(self, since: datetime) -> Iterator[Event]:
+        """Return the events that an endpoint did not take, newest first."""
         ...
 
     def read_event(self, body: bytes, signature: str) -> Event:

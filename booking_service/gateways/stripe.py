@@ -165,7 +165,7 @@ class StripeGateway(StripeBooks):
         with _our_errors():
             return memberships.of_invoice(self._client, invoice_id)
 
-    def undelivered_events(self, since: datetime, types: Sequence[str]) -> Iterator[Event]:
+    def undelivered_events(self, since: datetime) -> Iterator[Event]:
         """See PaymentGateway."""
         with _our_errors():
             page = self._client.v1.events.list(
@@ -173,7 +173,6 @@ class StripeGateway(StripeBooks):
                     "created": {"gte": int(since.timestamp())},
                     "delivery_success": False,
                     "limit": 100,
-                    "types": list(types),
                 }
             )
             for event in page.auto_paging_iter():

@@ -15,6 +15,7 @@ from booking_service.db import locked, transaction
 from booking_service.errors import (
     BookingServiceError,
     FieldError,
+    GatewayUnavailable,
     HoldEnded,
     Invalid,
     TermsChanged,
@@ -22,6 +23,7 @@ from booking_service.errors import (
 from booking_service.gateways.payments import (
     Checkout,
     CheckoutOrder,
+    CheckoutPage,
     CheckoutStatus,
     PaymentGateway,
 )
@@ -87,7 +89,7 @@ def start(
             session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id)
         )
         order = _order(booking, payment, links)
-    page = gateway.open_checkout(order)
+    page = _open_page(order, gateway)
     with transaction() as session:
         booking = locked(session, Booking, booking_id)
         payment = locked(session, Payment, order.payment_id)
@@ -98,6 +100,14 @@ def start(
         gateway.expire_checkout(page.id)
         raise HoldEnded("We had to let your time go. You haven't been charged.")
     return page.url
+
+
+def _open_page(order: CheckoutOrder, gateway: PaymentGateway) -> CheckoutPage:
+    try:
+        return gateway.open_checkout(order)
+    except GatewayUnavailable as error:
+        words = "The payment page can't be opened now. You haven't been charged. Please try again."
+        raise type(error)(words) from error
 
 
 def confirm(session_id: str, gateway: PaymentGateway) -> None:

@@ -12,6 +12,7 @@ from booking_service.errors import GatewayRefused
 from booking_service.gateways.books import BooksGateway, DisputeReceipt, PayoutNews
 from booking_service.gateways.payments import RefundOutcome
 from booking_service.models import (
+    Attempt,
     DiscrepancyKind,
     Dispute,
     Membership,
@@ -104,11 +105,17 @@ def _refunds(gateway: BooksGateway, recent: datetime) -> Iterator[Difference]:
                 )
             )
         )
+        # A refund that was sent once more left the one that failed behind at Stripe.
+        earlier = set(
+            session.scalars(select(Attempt.stripe_id).where(Attempt.stripe_id.in_(list(theirs))))
+        )
     ours = {refund.stripe_refund_id: refund for refund in rows}
     for stripe_id, outcome in theirs.items():
         refund = ours.pop(stripe_id, None)
         there = outcome.amount_cents
         if refund is None:
+            if stripe_id in earlier:
+                continue
             if outcome.payment_intent_id in our_intents or outcome.refund_id:
                 yield Difference(K.REFUND_MISSING_HERE, outcome.refund_id, stripe_id, None, there)
         elif _differs(refund, outcome):

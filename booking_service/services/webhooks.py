@@ -96,7 +96,7 @@ def sweep(gateway: BooksGateway) -> int:
     """
     since = utc_now() - _STRIPE_TRIES_FOR
     try:
-        missed = list(gateway.undelivered_events(since, sorted(_LISTENERS)))
+        missed = list(gateway.undelivered_events(since))
     except BookingServiceError as error:
         log.warning("undelivered events not listed", extra={"code": error.code})
         return 0

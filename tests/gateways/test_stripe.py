@@ -367,17 +367,14 @@ def test_a_payment_that_takes_days_has_failed_when_its_intent_has(intent, has_fa
     assert found.has_failed is has_failed
 
 
-def test_events_nobody_took_are_listed_by_type(gateway, stripe):
+def test_events_nobody_took_are_listed(gateway, stripe):
     stripe.settings(webhook_url="http://127.0.0.1:9/webhooks/stripe")
     page = gateway.open_checkout(order())
     stripe.pay(page.id)
-    since = clock.utc_now() - timedelta(days=3)
 
-    missed = list(gateway.undelivered_events(since, ["checkout.session.completed"]))
-    others = list(gateway.undelivered_events(since, ["refund.created"]))
+    missed = list(gateway.undelivered_events(clock.utc_now() - timedelta(days=3)))
     stripe.settings(webhook_url="")
 
-    assert [(event.type, event.object_id) for event in missed] == [
-        ("checkout.session.completed", page.id)
-    ]
-    assert others == []
+    assert ("checkout.session.completed", page.id) in {
+        (event.type, event.object_id) for event in missed
+    }
