@@ -4,6 +4,7 @@ Stripe's movements are kept in a table, a page at a time, and compared there: ne
 held in memory, and a night reads only what is new.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,6 @@ from typing import Final, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 
 from booking_service.db import transaction
 from booking_service.gateways.books import BookedMovement, BooksGateway
@@ -58,6 +58,16 @@ _LINES: Final = text(
     _BOTH + "SELECT subject, id, our_cents, stripe_cents FROM both_sides"  # noqa: S608  # constants only
     " WHERE NOT agrees AND NOT of_another ORDER BY id"
 )
+
+# A batch as one parameter: a statement of thousands takes longer to put together than to run.
+_KEEP: Final = text("""
+INSERT INTO stripe_movements (id, stripe_transaction_id, type, moved_under, payment_at_stripe,
+    our_id, amount_cents, net_cents, moved_at)
+SELECT gen_random_uuid(), movement.*
+FROM json_to_recordset(CAST(:rows AS json)) AS movement(id text, type text, moved_under text,
+    payment_at_stripe text, our_id uuid, amount_cents int, net_cents int, moved_at timestamptz)
+ON CONFLICT (stripe_transaction_id) DO NOTHING
+""")
 
 ThingT = TypeVar("ThingT")
 
@@ -121,12 +131,9 @@ def match() -> Match:
 
 
 def _keep(some: Iterable[BookedMovement]) -> None:
-    rows = []
-    for movement in some:
-        facts = asdict(movement)
-        rows.append({"stripe_transaction_id": facts.pop("id"), **facts})
+    rows = json.dumps([asdict(movement) for movement in some], default=str)
     with transaction() as session:
-        session.execute(insert(StripeMovement).values(rows).on_conflict_do_nothing())
+        session.execute(_KEEP, {"rows": rows})
 
 
 def _in_batches(things: Iterator[ThingT]) -> Iterator[list[ThingT]]:
