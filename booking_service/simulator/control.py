@@ -83,6 +83,10 @@ def _add_clock_and_events(bp: Blueprint, parts: Parts) -> None:
         facts = request.get_json(silent=True) or {}
         return account.resend(id_, str(facts.get("endpoint", ""))), 202
 
+    @bp.post("/settle")
+    def settle() -> Json:
+        return {"waiting": parts.courier.settle(float(_facts().get("seconds", 1)))}
+
     @bp.post("/settings")
     def settings() -> Json:
         facts, settings = _facts(), account.settings

@@ -175,6 +175,18 @@ class Courier:
             with self._account.changed:
                 self._account.changed.wait(_TICK)
 
+    def settle(self, seconds: float) -> int:
+        """Block until all that is due was tried, or time is up; return how much still waits."""
+        sql = "SELECT count(*) FROM deliveries WHERE is_done = 0 AND due <= ?"
+        deadline = time.monotonic() + seconds
+        while True:
+            [row] = self._account.store.rows(sql, (self._account.clock.real(),))
+            waiting = int(row[0])
+            if not waiting or time.monotonic() >= deadline:
+                return waiting
+            with self._account.changed:
+                self._account.changed.wait(_TICK / 10)
+
 
 def signature(body: bytes, keys: tuple[str, ...], at: int) -> str:
     """Return the `Stripe-Signature` of a body: one `v1` for every secret in use."""

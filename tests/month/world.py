@@ -1,0 +1,177 @@
+"""The service, PostgreSQL, the pretend Stripe and the wall clock of one simulated month."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import requests
+from celery import Celery
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import text
+
+from booking_service import cli, clock
+from booking_service.app import create_app
+from booking_service.config import Settings
+from booking_service.db import Base, db
+from booking_service.gateways.stripe import StripeGateway
+from booking_service.local.ports import free_port
+from booking_service.services import demo, webhooks
+from booking_service.simulator.serving import running, server
+from tests.month.edges import DatabaseEdge, GatewayEdge, MailEdge
+from tests.month.front_door import FrontDoor
+from tests.month.trouble import Trouble
+from tests.stripe_account import StripeAccount
+from workers.app import create_celery
+
+STARTS = datetime(2026, 10, 26, 4, tzinfo=UTC)  # Monday, midnight at the practice
+ENDS = datetime(2026, 11, 25, 5, tzinfo=UTC)  # thirty days later; 1 November has 25 hours
+_CLIENT_WAITS = timedelta(milliseconds=600)  # real time: each late answer of Stripe costs this
+_SLOW_REFUND_SECONDS = 3 * 86_400
+
+
+@dataclass
+class World:
+    """Everything a simulation touches. `now` is the time for the service and for Stripe."""
+
+    app: Flask
+    celery: Celery
+    settings: Settings
+    stripe: StripeAccount
+    trouble: Trouble
+    mail: MailEdge
+    database: DatabaseEdge
+    door: FrontDoor
+    logged: list[str]
+    seeded: demo.Seeded | None = None
+    now: datetime = STARTS
+    kept: dict[str, Any] = field(default_factory=dict)  # what actors wish to remember
+
+    def travel(self, at: datetime) -> None:
+        """Let time pass until an instant, for the service and for Stripe together."""
+        self.now = max(self.now, at)
+        offset = self.now.timestamp() - time.time()
+        self.stripe._post("/_sim/clock", {"offset": offset})
+
+    def settle(self) -> None:
+        """Wait until what Stripe has to say now was said."""
+        self.stripe._post("/_sim/settle", {"seconds": 5})
+
+
+@contextmanager
+def world(database_url: str, seed: int) -> Iterator[World]:
+    """Build a world on an empty database, and take it down."""
+    with running() as stripe_url, _logs() as logged:
+        stripe = StripeAccount(stripe_url)
+        stripe._post("/_sim/clock", {"offset": STARTS.timestamp() - time.time()})
+        port = free_port()
+        settings = _settings(database_url, stripe_url, _endpoint(stripe, port))
+        stripe.settings(webhook_disorder=seed, refund_delay_seconds=_SLOW_REFUND_SECONDS)
+        app = create_app(settings)
+        logging.getLogger().handlers[:] = [logged]
+        celery = create_celery(app)
+        celery.loader.import_default_modules()
+        _migrate(app)
+        trouble = Trouble(seed, stripe)
+        mail, door = MailEdge(trouble), FrontDoor(app, trouble)
+        database = DatabaseEdge(app, trouble, database_url)
+        app.extensions["gateway"] = GatewayEdge(StripeGateway(settings, _CLIENT_WAITS), trouble)
+        app.extensions["mailer"] = mail
+        made = World(
+            app, celery, settings, stripe, trouble, mail, database, door, logged.lines
+        )
+        kept, clock.source = clock.source, lambda: made.now
+        try:
+            with app.app_context():
+                made.seeded = demo.seed(settings.secret_key, is_live=False, all_hours=True)
+            with _served(door, port):
+                yield made
+        finally:
+            clock.source = kept
+            database.close()
+            with app.app_context():
+                db.engine.dispose()
+
+
+def _settings(database_url: str, stripe_url: str, secret: str) -> Settings:
+    settings = Settings.from_env(
+        {
+            "DATABASE_URL": database_url,
+            "REDIS_URL": "redis://127.0.0.1:1/0",  # nobody calls: the month is its own queue
+            "SECRET_KEY": "for simulations only, longer than 32 bytes",
+            "PUBLIC_BASE_URL": "http://127.0.0.1:8000",
+            "STRIPE_API_KEY": "sk_test_first_visit",
+            "STRIPE_API_BASE": stripe_url,
+            "STRIPE_WEBHOOK_SECRETS": secret,
+            "SMTP_URL": "smtp://127.0.0.1:1",
+            "MAIL_FROM": "frontdesk@first-visit.example",
+        }
+    )
+    return replace(settings, stripe_timeout=_CLIENT_WAITS)
+
+
+def _endpoint(stripe: StripeAccount, port: int) -> str:
+    """Register the service's address at Stripe, for what it listens to; return the secret."""
+    answer = requests.post(
+        f"{stripe.url}/v1/webhook_endpoints",
+        data={
+            "url": f"http://127.0.0.1:{port}/webhooks/stripe",
+            **{f"enabled_events[{n}]": name for n, name in enumerate(webhooks._LISTENERS)},
+        },
+        headers={
+            "Authorization": "Bearer sk_test_first_visit",
+            "Stripe-Version": "2026-10-28.endive",
+        },
+    )
+    answer.raise_for_status()
+    secret: str = answer.json()["secret"]
+    return secret
+
+
+def _migrate(app: Flask) -> None:
+    cli.register(app)
+    with app.app_context():
+        upgrade(directory=str(Path(app.root_path) / "migrations"))
+        tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
+        with db.engine.begin() as connection:
+            connection.execute(text(f"TRUNCATE {tables}"))
+
+
+@contextmanager
+def _served(door: FrontDoor, port: int) -> Iterator[None]:
+    http = server(door, "127.0.0.1", port)  # type: ignore[arg-type]  # any WSGI application
+    thread = Thread(target=http.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        http.shutdown()
+        thread.join()
+        http.server_close()
+
+
+class _Kept(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+        self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+@contextmanager
+def _logs() -> Iterator[_Kept]:
+    """Keep what the service logs, tracebacks included, instead of printing it."""
+    root, handler = logging.getLogger(), _Kept()
+    kept, level = root.handlers[:], root.level
+    try:
+        yield handler
+    finally:
+        root.handlers[:], root.level = kept, level
