@@ -4,22 +4,24 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 
-from booking_service.db import db
-from booking_service.models import OutboxMessage, Topic
+from booking_service.models import Topic
 from booking_service.services import outbox
 from tests.month.edges import survive
 from tests.month.world import World
 
 # A relay looks every second and beat more often than this; between two looks nothing is decided.
-SHORTEST_SWEEP = timedelta(minutes=20)
+SHORTEST_SWEEP = timedelta(minutes=45)
 _LONGEST_SWEEP = timedelta(hours=1)
 _ROUNDS = 50  # of work that makes new work at the same instant
+_NEXT_DUE: Final = """
+    SELECT min(greatest(not_before, coalesce(lease_until, not_before))) AS due
+    FROM outbox_messages WHERE done_at IS NULL AND needs_review_at IS NULL
+"""
 
 
 class Doorbell:
@@ -42,12 +44,7 @@ class Doorbell:
 
     def next_due(self) -> datetime | None:
         """Return when the next message is due: the relay would look at it then."""
-        lease = func.coalesce(OutboxMessage.lease_until, OutboxMessage.not_before)
-        is_open = OutboxMessage.done_at.is_(None) & OutboxMessage.needs_review_at.is_(None)
-        with self._world.app.app_context():
-            return db.session.scalar(
-                select(func.min(func.greatest(lease, OutboxMessage.not_before))).where(is_open)
-            )
+        return self._world.rows(_NEXT_DUE)[0]["due"]  # type: ignore[no-any-return]
 
     def sweeps(self) -> dict[str, tuple[str, timedelta]]:
         """Return every scheduled task by its name in the schedule, and how often it is played."""
@@ -81,6 +78,7 @@ class Doorbell:
             self._stale.append((message_id, topic))
 
     def _run(self, message_id: UUID, topic: Topic) -> None:
+        self._world.trouble.at_stripe()
         self._step(lambda: self._task(topic).run(str(message_id)))
 
     def _run_plainly(self, message_id: UUID, topic: Topic) -> None:
@@ -92,7 +90,6 @@ class Doorbell:
 
     def _step(self, step: Callable[[], Any]) -> None:
         """Take one step in a process of its own, which may die in it."""
-        self._world.trouble.at_stripe()
         # A relay or worker whose database fails writes that to the log, and lives on.
         with suppress(DBAPIError):
             step_of(self._world, lambda: _in_context(self._world, step))

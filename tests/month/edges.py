@@ -65,8 +65,7 @@ class DatabaseEdge:
 
     def __init__(self, app: Flask, trouble: Trouble, address: str) -> None:
         self._trouble = trouble
-        plain = address.replace("postgresql+psycopg", "postgresql", 1)
-        self._other = psycopg.connect(plain, autocommit=False)
+        self._other = psycopg.connect(plain(address), autocommit=False)
         self._is_locking = False
         listeners: dict[str, Callable[..., None]] = {
             "after_begin": self._after_begin,
@@ -121,6 +120,11 @@ class DatabaseEdge:
         # Not in `after_commit` itself: there the session can not be left any more.
         if transaction.parent is None and session.info.pop("dies", False):
             self._trouble.kill()
+
+
+def plain(address: str) -> str:
+    """Return a database's address as psycopg itself reads it."""
+    return address.replace("postgresql+psycopg", "postgresql", 1)
 
 
 def survive(step: Callable[[], Any]) -> tuple[bool, Any]:

@@ -35,6 +35,7 @@ class FrontDoor:
             answer = list(self._app.wsgi_app(environ, started))
         except Killed:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            start_response("500 Died", [])  # into a closed connection: Stripe hears nothing
             return []
         finally:
             self._trouble.disarm()

@@ -87,9 +87,8 @@ class Month:
 
     def play(self, until: datetime) -> None:
         """Let everything happen that happens before an instant."""
-        world = self.clinic.world
+        world, due = self.clinic.world, self.doorbell.next_due()
         while True:
-            due = self.doorbell.next_due()
             at = self._waiting[0][0] if self._waiting else until
             at = min(at, due) if due else at
             if at >= until:
@@ -97,9 +96,13 @@ class Month:
             world.travel(at)
             while self._waiting and self._waiting[0][0] <= world.now:
                 self._go_on(heapq.heappop(self._waiting)[2])
-            self.doorbell.work()
+            due = self.doorbell.next_due()
+            if due and due <= world.now:
+                self.doorbell.work()
+                due = self.doorbell.next_due()
             self._look()
         world.travel(until)
+        self.doorbell.work()
 
     def sweeping(self, task: str, every: timedelta) -> Story:
         """Return the story of a scheduled task: beat calls it again and again."""

@@ -57,7 +57,7 @@ NOT_YET = {
 
 CHANCE_OF_A_SEAM = 0.09
 CHANCE_OF_A_MESSAGE = 0.09
-CHANCE_AT_STRIPE = 0.45
+CHANCE_AT_STRIPE = 0.12
 _STRIPE_ROUND = 200  # faults that wait at Stripe before they are counted and cleared
 
 

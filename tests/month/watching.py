@@ -2,11 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import text
-
-from booking_service.db import db
 from tests.month.invariants.visits import no_double_booking, no_step_back
 from tests.month.world import World
 
@@ -36,9 +32,8 @@ class Watcher:
 
     def look(self) -> None:
         """Take one sample and compare it with the last."""
-        with self._world.app.app_context():
-            statuses = {(row.kind, row.id): row.status for row in _rows(_STATUSES)}
-            live = [row._asdict() for row in _rows(_LIVE)]
+        statuses = {(r["kind"], r["id"]): r["status"] for r in self._world.rows(_STATUSES)}
+        live = self._world.rows(_LIVE)
         moves = [
             (kind, id_, self._before[kind, id_], status)
             for (kind, id_), status in statuses.items()
@@ -56,6 +51,3 @@ class Watcher:
     def _seen(self) -> set[str]:
         return {violation.partition(" (first seen")[0] for violation in self.violations}
 
-
-def _rows(sql: str) -> list[Any]:
-    return list(db.session.execute(text(sql)))

@@ -8,13 +8,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, LiteralString
 
+import psycopg
 import requests
 from celery import Celery
 from flask import Flask
 from flask_migrate import upgrade
+from psycopg.rows import dict_row
 from sqlalchemy import text
+from stripe import _webhook as stripe_webhook
 
 from booking_service import cli, clock
 from booking_service.app import create_app
@@ -24,7 +28,7 @@ from booking_service.gateways.stripe import StripeGateway
 from booking_service.local.ports import free_port
 from booking_service.services import demo, webhooks
 from booking_service.simulator.serving import running, server
-from tests.month.edges import DatabaseEdge, GatewayEdge, MailEdge
+from tests.month.edges import DatabaseEdge, GatewayEdge, MailEdge, plain
 from tests.month.front_door import FrontDoor
 from tests.month.trouble import Trouble
 from tests.stripe_account import StripeAccount
@@ -49,19 +53,25 @@ class World:
     database: DatabaseEdge
     door: FrontDoor
     logged: list[str]
+    reader: psycopg.Connection[dict[str, Any]]
     seeded: demo.Seeded | None = None
     now: datetime = STARTS
+    caller: requests.Session = field(default_factory=requests.Session)
+
+    def rows(self, query: LiteralString) -> list[dict[str, Any]]:
+        """Read past the service, without its session and what may befall that."""
+        return self.reader.execute(query).fetchall()
     kept: dict[str, Any] = field(default_factory=dict)  # what actors wish to remember
 
     def travel(self, at: datetime) -> None:
-        """Let time pass until an instant, for the service and for Stripe together."""
+        """Let time pass until an instant, for both together, and hear what Stripe says then."""
         self.now = max(self.now, at)
         offset = self.now.timestamp() - time.time()
-        self.stripe._post("/_sim/clock", {"offset": offset})
+        self.caller.post(f"{self.stripe.url}/_sim/clock", json={"offset": offset, "settle": 5})
 
     def settle(self) -> None:
         """Wait until what Stripe has to say now was said."""
-        self.stripe._post("/_sim/settle", {"seconds": 5})
+        self.caller.post(f"{self.stripe.url}/_sim/clock", json={"advance": 0, "settle": 5})
 
 
 @contextmanager
@@ -83,20 +93,32 @@ def world(database_url: str, seed: int) -> Iterator[World]:
         database = DatabaseEdge(app, trouble, database_url)
         app.extensions["gateway"] = GatewayEdge(StripeGateway(settings, _CLIENT_WAITS), trouble)
         app.extensions["mailer"] = mail
-        made = World(
-            app, celery, settings, stripe, trouble, mail, database, door, logged.lines
-        )
-        kept, clock.source = clock.source, lambda: made.now
-        try:
-            with app.app_context():
-                made.seeded = demo.seed(settings.secret_key, is_live=False, all_hours=True)
-            with _served(door, port):
-                yield made
-        finally:
-            clock.source = kept
-            database.close()
-            with app.app_context():
-                db.engine.dispose()
+        parts = (app, celery, settings, stripe, trouble, mail, database, door, logged.lines)
+        with psycopg.connect(
+            plain(database_url), autocommit=True, row_factory=dict_row
+        ) as reader:
+            made = World(*parts, reader)
+            try:
+                with _time_of(made), _served(door, port):
+                    with app.app_context():
+                        made.seeded = demo.seed(settings.secret_key, is_live=False, all_hours=True)
+                    yield made
+            finally:
+                database.close()
+                with app.app_context():
+                    db.engine.dispose()
+
+
+@contextmanager
+def _time_of(made: World) -> Iterator[None]:
+    """Let the service, and the SDK where it looks at the age of a signature, ask the world."""
+    kept, clock.source = clock.source, lambda: made.now
+    kept_time = stripe_webhook.time
+    stripe_webhook.time = SimpleNamespace(time=lambda: made.now.timestamp())  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        clock.source, stripe_webhook.time = kept, kept_time
 
 
 def _settings(database_url: str, stripe_url: str, secret: str) -> Settings:
