@@ -26,11 +26,13 @@ def main() -> int:
     words = parser.parse_args()
     fresh = (secrets.randbelow(1_000_000) for _ in range(_FRESH))
     seeds = (*FIXED, *fresh) if words.seed is None else (words.seed,)
-    outcomes = []
-    with tempfile.TemporaryDirectory() as var:
-        with Postgres(Path(var), free_port(), fast_unsafe=True) as postgres:
-            for seed in seeds:
-                outcomes.append(_one(postgres.create_database(f"month_{seed}"), seed, words.bookings))
+    with (
+        tempfile.TemporaryDirectory() as var,
+        Postgres(Path(var), free_port(), fast_unsafe=True) as postgres,
+    ):
+        outcomes = [
+            _one(postgres.create_database(f"month_{seed}"), seed, words.bookings) for seed in seeds
+        ]
     _table(outcomes)
     return int(any(outcome.violations for outcome in outcomes))
 

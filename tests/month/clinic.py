@@ -174,5 +174,3 @@ class Clinic:
             {"method": method, "path": place, "status": told.status, "seconds": seconds}
         )
         return told
-
-

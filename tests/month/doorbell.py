@@ -44,7 +44,7 @@ class Doorbell:
 
     def next_due(self) -> datetime | None:
         """Return when the next message is due: the relay would look at it then."""
-        return self._world.rows(_NEXT_DUE)[0]["due"]  # type: ignore[no-any-return]
+        return self._world.rows(_NEXT_DUE)[0]["due"]
 
     def sweeps(self) -> dict[str, tuple[str, timedelta]]:
         """Return every scheduled task by its name in the schedule, and how often it is played."""
@@ -53,7 +53,7 @@ class Doorbell:
 
     def sweep(self, task: str) -> None:
         """Let beat's time come for one task."""
-        self._step(lambda: self._world.celery.tasks[task].run())
+        self._step(self._world.celery.tasks[task].run)
 
     def _claimed(self) -> list[tuple[UUID, Topic]]:
         found: list[tuple[UUID, Topic]] = []

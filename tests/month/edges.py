@@ -1,4 +1,4 @@
-"""The outermost edges of the service, where a process may die: Stripe, the mail, and each commit."""
+"""The outermost edges of the service, where a process may die: Stripe, the mail, commits."""
 
 from collections import Counter
 from collections.abc import Callable

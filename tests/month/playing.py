@@ -1,4 +1,4 @@
-"""One month at the practice, event by event, from one seed; then everything heals, and is checked."""
+"""One month at the practice, event by event, from one seed; then it heals, and is checked."""
 
 import heapq
 from collections import Counter
@@ -20,7 +20,7 @@ from tests.month.watching import Watcher
 from tests.month.world import ENDS, STARTS, world
 
 _HEALS = timedelta(hours=30)
-_LOOK_EVERY = 12  # steps between two samples of the statuses
+_LOOK_EVERY = 6  # steps between two samples of the statuses
 _LAST_CALL = timedelta(days=25)  # a visit is at most four days and a few tries after the call
 _LOG_EVERY = 400  # steps between two readings of the simulator's log, which keeps 5,000 requests
 

@@ -1,4 +1,4 @@
-"""What goes wrong: process death, a database that fails, a queue that loses, and a Stripe in a mood.
+"""What goes wrong: process death, a failing database, a queue that loses, a Stripe in a mood.
 
 Each is drawn from the seed and counted when it has really happened, not when it was planned.
 """

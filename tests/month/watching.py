@@ -1,4 +1,4 @@
-"""Looks at the rows while the month goes on: what must hold at every moment, not only at the end."""
+"""Looks at the rows while the month goes on: what must hold at every moment, not only at last."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -50,4 +50,3 @@ class Watcher:
 
     def _seen(self) -> set[str]:
         return {violation.partition(" (first seen")[0] for violation in self.violations}
-

@@ -61,6 +61,7 @@ class World:
     def rows(self, query: LiteralString) -> list[dict[str, Any]]:
         """Read past the service, without its session and what may befall that."""
         return self.reader.execute(query).fetchall()
+
     kept: dict[str, Any] = field(default_factory=dict)  # what actors wish to remember
 
     def travel(self, at: datetime) -> None:
@@ -94,9 +95,7 @@ def world(database_url: str, seed: int) -> Iterator[World]:
         app.extensions["gateway"] = GatewayEdge(StripeGateway(settings, _CLIENT_WAITS), trouble)
         app.extensions["mailer"] = mail
         parts = (app, celery, settings, stripe, trouble, mail, database, door, logged.lines)
-        with psycopg.connect(
-            plain(database_url), autocommit=True, row_factory=dict_row
-        ) as reader:
+        with psycopg.connect(plain(database_url), autocommit=True, row_factory=dict_row) as reader:
             made = World(*parts, reader)
             try:
                 with _time_of(made), _served(door, port):
@@ -114,11 +113,12 @@ def _time_of(made: World) -> Iterator[None]:
     """Let the service, and the SDK where it looks at the age of a signature, ask the world."""
     kept, clock.source = clock.source, lambda: made.now
     kept_time = stripe_webhook.time
-    stripe_webhook.time = SimpleNamespace(time=lambda: made.now.timestamp())  # type: ignore[assignment]
+    stripe_webhook.time = SimpleNamespace(time=lambda: clock.source().timestamp())
     try:
         yield
     finally:
-        clock.source, stripe_webhook.time = kept, kept_time
+        clock.source = kept
+        stripe_webhook.time = kept_time
 
 
 def _settings(database_url: str, stripe_url: str, secret: str) -> Settings:
@@ -167,7 +167,7 @@ def _migrate(app: Flask) -> None:
 
 @contextmanager
 def _served(door: FrontDoor, port: int) -> Iterator[None]:
-    http = server(door, "127.0.0.1", port)  # type: ignore[arg-type]  # any WSGI application
+    http = server(door, "127.0.0.1", port)
     thread = Thread(target=http.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

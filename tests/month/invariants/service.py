@@ -128,7 +128,7 @@ def confidential(facts: Row) -> list[str]:
     """I12: no name, address or number of a patient's where it does not belong."""
     canary = re.compile(facts["canary"], re.IGNORECASE)
     return [
-        f"confidential: {place} says {canary.search(text)[0]!r} in {text[:160]!r}"  # type: ignore[index]
+        f"confidential: {place} says {canary.search(text)[0]!r} in {text[:160]!r}"
         for place, texts in facts["texts"].items()
         for text in texts
         if canary.search(text)

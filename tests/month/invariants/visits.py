@@ -45,13 +45,17 @@ _NEXT: Final[dict[str, dict[str, str]]] = {
 }
 
 
+# Between two samples no more moves than these happen; a longer way round would be a step back.
+_MOST_MOVES: Final = 3
+_FORWARD_ONLY: Final = ("booking",)  # but a visit may take all its steps between two samples
+
+
 def _reachable(kind: str, status: str) -> set[str]:
-    found, waiting = set(), [status]
-    while waiting:
-        for following in _NEXT[kind].get(waiting.pop(), "").split():
-            if following not in found:
-                found.add(following)
-                waiting.append(following)
+    found: set[str] = set()
+    last = {status}
+    for _ in range(len(_NEXT[kind]) if kind in _FORWARD_ONLY else _MOST_MOVES):
+        last = {after for before in last for after in _NEXT[kind].get(before, "").split()}
+        found |= last
     return found
 
 
@@ -146,7 +150,8 @@ def audit_complete(facts: Row) -> list[str]:
             times = rows[action, thing["id"]] if action else 1
             if times != 1:
                 found.append(f"audit_complete: {action} of {thing['id']} stands there {times}x")
-    for membership in facts["ours"]["memberships"]:
-        if not rows["membership.convert", membership["id"]]:
-            found.append(f"audit_complete: nobody decided membership {membership['id']}")
-    return found
+    return found + [
+        f"audit_complete: nobody decided membership {membership['id']}"
+        for membership in facts["ours"]["memberships"]
+        if not rows["membership.convert", membership["id"]]
+    ]
