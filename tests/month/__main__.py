@@ -42,7 +42,7 @@ def _one(database_url: str, seed: int, number: int) -> Outcome:
     _say(f"seed {seed}  (again: {again})\n")
     is_shown = sys.stdout.isatty()
     outcome = play(
-        database_url, seed, number, lambda day: _say(f"\r  {day} ") if is_shown else None
+        database_url, seed, number, told=lambda day: _say(f"\r  {day} ") if is_shown else None
     )
     _say(f"\r  played in {outcome.seconds:.0f} s; {_faults(outcome)}\n")
     for violation in outcome.violations[:_SHOWN]:

@@ -2,9 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from time import perf_counter
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import requests
 
@@ -43,7 +45,7 @@ class Clinic:
     world: World
     told: list[dict[str, Any]] = field(default_factory=list)  # every answer, with its seconds
     promised: list[dict[str, Any]] = field(default_factory=list)  # what 2xx promised
-    _free: dict[Any, list[dict[str, Any]]] = field(default_factory=dict)
+    _free: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
 
     def ask(
         self, method: str, path: str, body: Any = None, *, key: str = "", token: str = ""
@@ -75,7 +77,7 @@ class Clinic:
             told = list(pool.map(press, bodies))
         return [self._note("POST", path, answer) for answer in told]
 
-    def free_times(self, day: Any) -> list[dict[str, Any]]:
+    def free_times(self, day: date) -> list[dict[str, Any]]:
         """Return the free times of a day, as a page showed them some time ago."""
         pages = self._free.setdefault(day, [])
         if not pages or len(pages[0]["shown"]) >= 12:
@@ -86,13 +88,18 @@ class Clinic:
         pages[0]["shown"].append(1)
         return list(pages[0]["slots"])
 
-    def local_day(self, at: Any) -> Any:
-        """Return the practice's date at an instant."""
-        zone = self.world.kept.get("zone")
-        if zone is None:
+    @property
+    def zone(self) -> ZoneInfo:
+        """The practice's time zone."""
+        if "zone" not in self.world.kept:
             with self.world.app.app_context():
-                zone = self.world.kept["zone"] = availability.the_practice().zone
-        return local_day(at, zone)
+                self.world.kept["zone"] = availability.the_practice().zone
+        zone: ZoneInfo = self.world.kept["zone"]
+        return zone
+
+    def local_day(self, at: datetime) -> date:
+        """Return the practice's date at an instant."""
+        return local_day(at, self.zone)
 
     def plan_id(self) -> str:
         """Return a plan on sale."""

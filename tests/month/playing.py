@@ -10,6 +10,7 @@ from random import Random
 from time import perf_counter
 from typing import Any
 
+from booking_service.clock import day_bounds
 from tests.month import afterwards, bookings, visits  # noqa: F401  # each registers its actions
 from tests.month.actions import Patient, Story, drawn, life
 from tests.month.clinic import Clinic
@@ -17,11 +18,12 @@ from tests.month.doorbell import Doorbell
 from tests.month.facts import gather
 from tests.month.invariants import money, service, violations
 from tests.month.watching import Watcher
-from tests.month.world import ENDS, STARTS, world
+from tests.month.world import STARTS, world
 
 _HEALS = timedelta(hours=30)
 _LOOK_EVERY = 6  # steps between two samples of the statuses
-_LAST_CALL = timedelta(days=25)  # a visit is at most four days and a few tries after the call
+_LAST_VISIT_DAYS = 5  # after the call: four and a few tries
+DAYS = 30
 _LOG_EVERY = 400  # steps between two readings of the simulator's log, which keeps 5,000 requests
 
 
@@ -56,12 +58,12 @@ class Outcome:
         }
 
 
-def patients(seed: int, number: int) -> Iterator[Patient]:
+def patients(seed: int, number: int, within: timedelta) -> Iterator[Patient]:
     """Decide about every patient from the seed, before anything happens."""
     random = Random(seed)
     for each in range(number):
         own = Random(random.getrandbits(64))
-        patient = Patient(each, own, STARTS + own.random() * _LAST_CALL)
+        patient = Patient(each, own, STARTS + own.random() * within)
         patient.parts = {part: drawn(part, own) for part in ("booking", "visit", "aftermath")}
         yield patient
 
@@ -134,7 +136,12 @@ class Month:
 
 
 def play(
-    database_url: str, seed: int, number: int, told: Callable[[str], None] = lambda _: None
+    database_url: str,
+    seed: int,
+    number: int,
+    *,
+    days: int = DAYS,
+    told: Callable[[str], None] = lambda _: None,
 ) -> Outcome:
     """Play one month and check it.
 
@@ -142,6 +149,7 @@ def play(
         database_url: an empty database; what is in it is deleted.
         seed: decides everything the simulation chooses.
         number: how many patients call.
+        days: how long it lasts; a visit is at most five days after the call.
         told: hears of each day that begins.
     """
     began = perf_counter()
@@ -149,13 +157,14 @@ def play(
         month = Month(Clinic(made), told)
         for _, (task, every) in sorted(month.doorbell.sweeps().items()):
             month.add(month.sweeping(task, every))
-        for patient in patients(seed, number):
+        for patient in patients(seed, number, timedelta(days=days - _LAST_VISIT_DAYS)):
             month.add(life(month.clinic, patient))
-        month.play(ENDS)
+        ends = day_bounds(STARTS.date() + timedelta(days=days), month.clinic.zone)[0]
+        month.play(ends)
         made.trouble.end()
         made.stripe.settings(webhook_disorder=None)
         made.settle()
-        month.play(ENDS + _HEALS)
+        month.play(ends + _HEALS)
         month.watcher.look()
         month.read_log()
         facts = gather(month.clinic, month.watcher, month.asked)

@@ -2,11 +2,11 @@
 
 from tests.month.playing import play
 
-SEED, PATIENTS = 39, 60
+SEED, PATIENTS, DAYS = 39, 60, 10
 
 
 def test_a_month_of_faults_loses_nothing_and_doubles_nothing(postgres):
-    outcome = play(postgres.create_database("month"), SEED, PATIENTS)
+    outcome = play(postgres.create_database("month"), SEED, PATIENTS, days=DAYS)
 
     figures = outcome.figures
     assert outcome.violations == []

@@ -34,8 +34,8 @@ from tests.month.trouble import Trouble
 from tests.stripe_account import StripeAccount
 from workers.app import create_celery
 
-STARTS = datetime(2026, 10, 26, 4, tzinfo=UTC)  # Monday, midnight at the practice
-ENDS = datetime(2026, 11, 25, 5, tzinfo=UTC)  # thirty days later; 1 November has 25 hours
+# A Monday's midnight at the practice. The first of November has 25 hours there.
+STARTS = datetime(2026, 10, 26, 4, tzinfo=UTC)
 _CLIENT_WAITS = timedelta(milliseconds=600)  # real time: each late answer of Stripe costs this
 _SLOW_REFUND_SECONDS = 3 * 86_400
 
