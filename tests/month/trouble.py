@@ -17,15 +17,17 @@ class Killed(BaseException):
 
 # What may happen to the work under way, and how often in proportion.
 SEAMS = {
-    "killed_before_call": 3,
-    "killed_after_call": 5,
+    "killed_before_call": 6,
+    "killed_after_call": 9,
     "killed_before_commit": 6,
     "killed_after_commit": 6,
-    "killed_after_mail": 1,
-    "mail_refused": 1,
-    "connection_lost": 3,
-    "lock_timeout": 2,
+    "killed_after_mail": 5,
+    "mail_refused": 3,
+    "connection_lost": 4,
+    "lock_timeout": 6,
 }
+# At which passing of its place a fault happens: a step commits several times, and mails once.
+_AT_A_COMMIT, _ELSEWHERE = (1, 1, 2, 2, 3, 4), (1, 1, 1, 2)
 MESSAGES = {"message_lost": 3, "message_twice": 3, "message_stale": 2, "message_concurrent": 1}
 REQUESTS = {
     "drop_before": 5,
@@ -55,7 +57,7 @@ NOT_YET = {
     ("lose", "refund.*"): "nothing asks Stripe about a refund again whose event was lost for good",
 }
 
-CHANCE_OF_A_SEAM = 0.09
+CHANCE_OF_A_SEAM = 0.12
 CHANCE_OF_A_MESSAGE = 0.09
 CHANCE_AT_STRIPE = 0.12
 _STRIPE_ROUND = 200  # faults that wait at Stripe before they are counted and cleared
@@ -91,7 +93,9 @@ class Trouble:
             if self.is_over or random.random() >= CHANCE_OF_A_SEAM:
                 return None
             kind = random.choices(list(SEAMS), list(SEAMS.values()))[0]
-            armed = Armed(kind, random.choice((1, 1, 2, 2, 3, 4)), random.choice(TABLES))
+            passings = _AT_A_COMMIT if kind.endswith(("commit", "lost")) else _ELSEWHERE
+            after = 1 if "mail" in kind else random.choice(passings)
+            armed = Armed(kind, after, random.choice(TABLES))
         self._here.armed = armed
         return armed
 
