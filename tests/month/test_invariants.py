@@ -144,6 +144,13 @@ def charged_twice(f):
     f["stripe"]["subscriptions"].append({"id": "sub_2", "metadata": {"membership_id": "m1"}})
 
 
+def joined_twice(f):
+    f["ours"]["memberships"].append(
+        f["ours"]["memberships"][0] | {"id": "m2", "stripe_subscription_id": "sub_2"}
+    )
+    f["stripe"]["subscriptions"].append({"id": "sub_2", "metadata": {"membership_id": "m2"}})
+
+
 def subscription_lost(f):
     f["ours"]["memberships"][0]["stripe_subscription_id"] = None
 
@@ -322,6 +329,7 @@ PLANTED = [
     ("refund_once", owed_twice),
     ("refund_once", returned_without_a_member),
     ("one_subscription", charged_twice),
+    ("one_subscription", joined_twice),
     ("one_subscription", subscription_lost),
     ("one_subscription", subscription_invented),
     ("books_agree", refund_unknown_here),

@@ -61,6 +61,12 @@ def one_subscription(facts: Row) -> list[str]:
         if m["stripe_subscription_id"]
     }
     theirs = {id_ for ids in made.values() for id_ in ids}
+    current = Counter(
+        m["patient_id"]
+        for m in facts["ours"]["memberships"]
+        if m["status"] in ("pending", "active", "past_due")
+    )
+    found += [f"one_subscription: patient {id_} joined {n}x" for id_, n in current.items() if n > 1]
     found += [f"one_subscription: {id_} is not known here" for id_ in theirs - ours.keys()]
     return found + [f"one_subscription: {id_} is not at Stripe" for id_ in ours.keys() - theirs]
 
