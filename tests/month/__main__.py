@@ -40,16 +40,21 @@ def main() -> int:
 def _one(database_url: str, seed: int, number: int) -> Outcome:
     again = f"./run month --seed {seed} --bookings {number}"
     _say(f"seed {seed}  (again: {again})\n")
-    is_shown = sys.stdout.isatty()
-    outcome = play(
-        database_url, seed, number, told=lambda day: _say(f"\r  {day} ") if is_shown else None
-    )
+    outcome = play(database_url, seed, number, told=_day)
     _say(f"\r  played in {outcome.seconds:.0f} s; {_faults(outcome)}\n")
     for violation in outcome.violations[:_SHOWN]:
         _say(f"  VIOLATED  {violation}\n")
     if len(outcome.violations) > _SHOWN:
         _say(f"  ... and {len(outcome.violations) - _SHOWN} more\n")
     return outcome
+
+
+def _day(day: str) -> None:
+    """Show where the month is: on a terminal each day, in a file each Monday."""
+    if sys.stdout.isatty():
+        _say(f"\r  {day} ")
+    elif day.startswith("Mon"):
+        _say(f"  {day}\n")
 
 
 def _faults(outcome: Outcome) -> str:
