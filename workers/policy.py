@@ -90,7 +90,7 @@ def policy(settings: Settings) -> dict[str, Any]:
                 "options": _each(settings.reminder_sweep.total_seconds()),
             },
             "compare the books": {
-                "task": "reconciliation.run",
+                "task": "reconciliation.nightly",
                 "schedule": settings.reconcile_interval.total_seconds(),
                 "options": _each(settings.reconcile_interval.total_seconds()),
             },

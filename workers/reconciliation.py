@@ -1,29 +1,22 @@
 """Comparing the books, at night and when somebody asks."""
 
-import logging
 from typing import Final
 
 from celery import shared_task
 
-from booking_service.errors import ComparisonUnderWay
 from booking_service.models import Actor
 from booking_service.services import reconciliation
 from workers.app import gateway
 from workers.work import do
 
-log: Final = logging.getLogger(__name__)
-
 # A first comparison reads everything that ever moved.
 _HOURS: Final = 4 * 3600
 
 
-@shared_task(name="reconciliation.run", time_limit=_HOURS, soft_time_limit=_HOURS)
-def run() -> None:
-    """Compare, unless that is being done."""
-    try:
-        reconciliation.run(gateway(), Actor.system().name)
-    except ComparisonUnderWay:
-        log.info("the books are being compared already")
+@shared_task(name="reconciliation.nightly")
+def nightly() -> None:
+    """Owe tonight's comparison: the outbox tries again when Stripe is too busy for it."""
+    reconciliation.ask(Actor.system())
 
 
 @shared_task(name="reconciliation.asked", time_limit=_HOURS, soft_time_limit=_HOURS)

@@ -73,10 +73,12 @@ def _add_clock_and_events(bp: Blueprint, parts: Parts) -> None:
     @bp.post("/clock")
     def advance() -> Json:
         facts = _facts()
-        if not facts or facts.keys() - {"offset", "advance"}:
-            raise ValueError("offset or advance is expected, in seconds")
+        if not facts or facts.keys() - {"offset", "advance", "settle"}:
+            raise ValueError("offset or advance is expected, in seconds, and settle if wanted")
         offset = float(facts.get("offset", account.clock.offset))
         set_clock(account, offset + float(facts.get("advance", 0)))
+        if "settle" in facts:
+            parts.courier.settle(float(facts["settle"]))
         return clock()
 
     @bp.post("/events/<id_>/resend")

@@ -181,6 +181,16 @@ class Courier:
             with self._account.changed:
                 self._account.changed.wait(_TICK)
 
+    def settle(self, seconds: float) -> None:
+        """Block until all that is due was sent, or time is up."""
+        sql = "SELECT 1 FROM deliveries WHERE is_done = 0 AND due <= ? LIMIT 1"
+        deadline = time.monotonic() + seconds
+        while self._account.store.rows(sql, (self._account.clock.real(),)):
+            if time.monotonic() >= deadline:
+                return
+            with self._account.changed:
+                self._account.changed.wait(_TICK / 20)
+
 
 def signature(body: bytes, keys: tuple[str, ...], at: int) -> str:
     """Return the `Stripe-Signature` of a body: one `v1` for every secret in use."""

@@ -329,12 +329,13 @@ def test_a_comparison_that_was_asked_for_is_made_once(visit, gateway, mail, work
     assert finance_payouts.under_way_since() is None
 
 
-def test_every_night_the_books_are_compared(visit, celery, settings):
+def test_every_night_the_books_are_compared(visit, celery, settings, mail, work):
     [nightly] = [
         entry for entry in celery.conf.beat_schedule.values() if "reconciliation" in entry["task"]
     ]
 
     celery.tasks[nightly["task"]].run()
+    work()
 
     assert nightly["schedule"] == settings.reconcile_interval.total_seconds() == DAY
     assert [(run.asked_by, run.matched) for run in all_of(ReconciliationRun)] == [
@@ -342,11 +343,15 @@ def test_every_night_the_books_are_compared(visit, celery, settings):
     ]
 
 
-def test_at_night_a_comparison_under_way_is_enough(visit, celery):
-    with reconciliation._alone():
-        celery.tasks["reconciliation.run"].run()
+def test_a_night_on_which_stripe_is_busy_is_compared_a_little_later(
+    visit, stripe, celery, mail, persevere
+):
+    stripe.fault("rate_limit", "/v1/balance_transactions", "GET")
 
-    assert all_of(ReconciliationRun) == []
+    celery.tasks["reconciliation.nightly"].run()
+    persevere()
+
+    assert [run.matched for run in all_of(ReconciliationRun)] == [1]
 
 
 def stripes_own(noon, type_: str) -> None:

@@ -41,6 +41,15 @@ def test_a_payment_is_told_with_a_signature_the_sdk_accepts(hooked, endpoint):
     ]
 
 
+def test_who_moves_the_clock_may_wait_until_what_is_due_was_sent(hooked, endpoint):
+    hooked.paid()
+
+    hooked.post("/_sim/clock", advance=60, settle=8)
+
+    assert len(completed(endpoint)) == 1
+    assert {delivery["attempts"] for delivery in hooked.get("/_sim/deliveries")} == {1}
+
+
 def test_an_event_names_the_request_that_caused_it(hooked, endpoint):
     session = hooked.paid()
     params = {"payment_intent": session.payment_intent}

@@ -1,0 +1,15 @@
+"""A short month inside the tests; `./run month` plays long ones, from more seeds."""
+
+from tests.month.playing import play
+
+SEED, PATIENTS, DAYS = 39, 60, 10
+
+
+def test_a_month_of_faults_loses_nothing_and_doubles_nothing(postgres):
+    outcome = play(postgres.create_database("month"), SEED, PATIENTS, days=DAYS)
+
+    figures = outcome.figures
+    assert outcome.violations == [], outcome.violations
+    assert [figures[name] for name in ("lost", "doubled", "in doubt", "residue")] == [0, 0, 0, 0]
+    assert figures["conversions"] > PATIENTS // 4
+    assert figures["faults"] > 2 * PATIENTS
