@@ -16,6 +16,7 @@ from booking_service.models import (
     Actor,
     ApiToken,
     OutboxMessage,
+    Payment,
     Practice,
     Role,
     StaffMember,
@@ -23,7 +24,7 @@ from booking_service.models import (
     WorkingHours,
 )
 from booking_service.services import audit, demo, outbox, staff
-from tests.factories import all_of, at_stripe, change, converted, paid
+from tests.factories import all_of, change, converted, paid
 
 STATE = {
     "bookings": {
@@ -250,36 +251,35 @@ def test_the_state_has_the_shape_that_was_agreed(run, stripe, work):
 def test_books_that_agree_reconcile(run, seeded, noon, stripe):
     paid(stripe)
 
-    assert run("reconcile", "--json") == (0, '{"discrepancies": []}\n')
-    assert run("reconcile") == (0, "")
+    code, out = run("reconcile", "--json")
+    found = json.loads(out)
+    assert (code, found["residue_cents"], found["matched"], found["discrepancies"]) == (0, 0, 1, [])
+    assert found["promises"] == {"checked": 1, "in_doubt": 0}
+    words = "1 movements match, 0 lines were put right.\nResidue $0.00; 0 promises are in doubt.\n"
+    assert run("reconcile") == (0, words)
 
 
 def test_books_that_differ_exit_with_1_and_say_where(run, seeded, noon, stripe):
-    payment = at_stripe()
-    stripe.pay(payment.stripe_checkout_session_id)
-    [intent] = stripe.listed("payment_intents")
+    payment = paid(stripe).payment
+    change(Payment, payment.id, amount_cents=4000)  # by nobody who may
 
     code, out = run("reconcile", "--json")
-    assert (code, json.loads(out)) == (
-        1,
-        {
-            "discrepancies": [
-                {
-                    "kind": "payment_missing_here",
-                    "our_id": str(payment.id),
-                    "stripe_id": intent["id"],
-                    "our_cents": None,
-                    "stripe_cents": 3900,
-                }
-            ]
-        },
+    [line] = json.loads(out)["discrepancies"]
+    assert code == 1
+    assert (line["kind"], line["our_id"], line["stripe_id"]) == (
+        "payment_differs",
+        str(payment.id),
+        payment.stripe_payment_intent_id,
     )
-    words = f"payment_missing_here: ours {payment.id}, Stripe's {intent['id']}\n"
-    assert run("reconcile") == (1, words)
+    assert (line["our_cents"], line["stripe_cents"]) == (4000, 3900)
+    code, words = run("reconcile")
+    pi = payment.stripe_payment_intent_id
+    assert code == 1
+    assert f"payment_differs: {pi}, ours 4000, Stripe's 3900\n" in words
 
 
 def test_reconciling_without_stripe_does_not_say_that_all_is_well(app, stripe):
-    stripe.fault("drop_before", "/v1/payment_intents", "GET")
+    stripe.fault("drop_before", "/v1/balance_transactions", "GET")
 
     result = app.test_cli_runner().invoke(args=["reconcile", "--json"])
 

@@ -96,10 +96,11 @@ def sweep(gateway: BooksGateway) -> int:
     """
     since = utc_now() - _STRIPE_TRIES_FOR
     try:
-        missed = list(gateway.undelivered_events(since))
+        listed = list(gateway.undelivered_events(since))
     except BookingServiceError as error:
         log.warning("undelivered events not listed", extra={"code": error.code})
         return 0
+    missed = [event for event in listed if event.type in _LISTENERS]
     for event in missed:
         receive(event)
     return len(missed)

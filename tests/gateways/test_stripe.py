@@ -357,6 +357,7 @@ def test_a_payment_that_takes_days_has_failed_when_its_intent_has(intent, has_fa
             "payment_status": "unpaid",
             "metadata": {},
             "payment_intent": {"id": "pi_1", "object": "payment_intent", "status": intent},
+            "subscription": None,
         },
         "sk_test",
     )

@@ -13,6 +13,7 @@ from booking_service.models import (
     Membership,
     MembershipStatus,
     Payment,
+    PaymentTender,
     Promise,
     PromiseStatus,
     Refund,
@@ -154,7 +155,7 @@ def test_codes_are_read_aloud_without_doubt():
     ],
 )
 def test_a_card_is_named_as_its_owner_knows_it(brand, last4, words):
-    assert Payment(card_brand=brand, card_last4=last4).card == words
+    assert Payment(tender=PaymentTender.CARD, card_brand=brand, card_last4=last4).card == words
 
 
 def test_names_are_compared_without_case_and_spacing():

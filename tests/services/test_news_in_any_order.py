@@ -113,7 +113,7 @@ def test_webhooks_doubled_and_reordered_end_in_the_same_rows(stripe, gateway, st
 def test_without_a_look_at_the_refunds_the_order_would_decide(stripe, gateway, monkeypatch):
     """News of a refund that comes before news of its payment fits nothing, and is gone."""
     monkeypatch.setattr(
-        checkout, "_write_all_down", lambda found, _gateway: checkout.write_down(found)
+        checkout, "bring_up_to_date", lambda found, _gateway: checkout.write_down(found)
     )
     endings = []
 

@@ -82,6 +82,7 @@ def recorded(refund, cents: int = 3900) -> Settlement:
 
 def settle(refund, cents: int = 3900) -> None:
     settlement = recorded(refund, cents)
+    change(Settlement, settlement.id, approved_at=utc_now(), approved_by="Ana Ruiz")
     with transaction() as session:
         refunds.settle_otherwise(session, refund.id, settlement)
 

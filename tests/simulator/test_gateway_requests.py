@@ -72,8 +72,16 @@ def drive(gateway, stripe) -> set[str]:
             idempotency_key="membership-page:1",
         )
     )
-    for everything in (spy.all_payments, spy.all_refunds, spy.all_subscriptions):
-        list(everything())
+    since = clock.utc_now() - timedelta(days=1)
+    for listed in (spy.movements, spy.membership_payments, spy.all_refunds, spy.all_payouts):
+        list(listed(since))
+    for listed in (spy.all_subscriptions, spy.all_disputes):
+        list(listed())
+    stripe.advance(3 * 86_400)  # until what was paid is available
+    stripe.pay_out()
+    [payout, *_] = stripe.listed("payouts")
+    spy.find_payout(payout["id"])
+    list(spy.movements_of(payout["id"]))
     list(spy.undelivered_events(clock.utc_now()))
     return spy.called
 
