@@ -161,10 +161,11 @@ def _record_misfits(contract: Contract, record: Record, value: Json) -> list[str
     required = _GONE if value.get("deleted") is True else record.required
     found = [f".{name}: missing" for name in sorted(required - value.keys())]
     for name, inner in value.items():
-        if name in record.fields:
-            found += [f".{name}{p}" for p in _misfits(contract, record.fields[name], inner)]
-        else:
+        shape = record.fields.get(name)
+        if shape is None:
             found.append(f".{name}: unknown to the contract")
+        elif problems := _misfits(contract, shape, inner):
+            found += [f".{name}{problem}" for problem in problems]
     return found
 
 

@@ -1,5 +1,10 @@
+import http.client
+from urllib.parse import urlsplit
+
 import pytest
 import stripe
+
+from booking_service.simulator.serving import running
 
 
 def test_a_stranger_is_refused(sim):
@@ -202,3 +207,36 @@ def test_a_reset_forgets_everything(sim):
     assert sim.stripe.v1.refunds.list().data == []
     assert sim.get("/_sim/clock")["offset"] == 0
     assert len(sim.get("/_sim/log")) == 3
+
+
+def test_a_connection_is_kept_for_the_next_request(sim):
+    connection = http.client.HTTPConnection(urlsplit(sim.base).netloc, timeout=10)
+    sockets = []
+    for method, path, body in (
+        ("GET", "/v1/balance", None),
+        ("POST", "/v1/customers", "name=" + "x" * 10_000),  # refused: there is no key
+        ("POST", "/nowhere", "x" * 10_000),
+        ("HEAD", "/", None),
+        ("DELETE", "/_sim/faults", None),
+        ("GET", "/", None),
+    ):
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        answer.read()
+        sockets.append((answer.status, connection.sock))
+
+    assert [status for status, _ in sockets] == [401, 401, 404, 200, 204, 200]
+    assert len({kept for _, kept in sockets}) == 1
+    assert connection.sock is not None
+    connection.close()
+
+
+def test_a_stopped_simulator_hangs_up_on_kept_connections():
+    with running() as base:
+        connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=10)
+        connection.request("GET", "/v1/balance")
+        connection.getresponse().read()
+        kept = connection.sock
+
+    assert kept.recv(1) == b""
+    connection.close()
