@@ -64,8 +64,10 @@ def well() -> dict:
             ],
         },
         "audit": [
+            _row("booking.confirm", "b1"),
             _row("booking.confirm", "b2"),
-            _row("booking.completed", "b1"),
+            _row("booking.arrived", "b1", "token"),
+            _row("booking.completed", "b1", "token"),
             _row("membership.convert", "m1", "staff"),
         ],
         "messages": [{"id": "o1", "topic": "refunds.execute", "attempts": 2, "is_given_up": False}],
@@ -253,7 +255,7 @@ def conversion_not_audited(f):
 
 
 def nobody_did_it(f):
-    f["audit"][2]["actor"] = ""
+    f["audit"][2]["actor"] = ""  # a token that is nobody's
 
 
 def went_back(f):
