@@ -26,6 +26,7 @@ def well() -> dict[str, Any]:
         "received_events": ["evt_1"],
         "mails": [{"message_id": f"<n{n}@alder.example>"} for n in (1, 2, 3)],
         "excused": {},
+        "contract": [],
         "told": [{"method": "POST", "path": "/api", "status": 201, "seconds": 0.1}],
         "promised": [
             {"what": "booking", "id": "b1"},

@@ -4,7 +4,8 @@ import pytest
 
 from tests.month.invariants import ALL, money, violations
 from tests.month.invariants.visits import no_step_back
-from tests.month.planted import PLANTED, mail_twice, neither_visit_nor_money
+from tests.month.planted import PLANTED, mail_twice
+from tests.month.planted_money import neither_visit_nor_money
 from tests.month.small_month import well
 
 
