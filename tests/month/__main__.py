@@ -13,7 +13,7 @@ from booking_service.local.embedded import Postgres
 from booking_service.local.ports import free_port
 from tests.month.playing import Outcome, play
 
-FIXED = (11, 2026, 39_00)
+FIXED = (11, 2026, 3_900)
 _FRESH = 2
 _PATIENTS = 1_000
 _SHOWN = 20  # violations of one seed

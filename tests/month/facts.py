@@ -29,6 +29,7 @@ def gather(clinic: Clinic, watcher: Watcher, asked: list[str]) -> dict[str, Any]
         **rows,
         "mails": [{"message_id": letter.message_id} for letter in mails],
         "excused": dict(world.mail.excused),
+        "contract": world.stripe.violations(),
         "told": clinic.told,
         "promised": clinic.promised,
         "taken": list(world.door.taken),

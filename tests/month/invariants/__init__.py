@@ -33,6 +33,7 @@ ALL: Final[dict[str, Invariant]] = {
     "acknowledged_is_durable": service.acknowledged_is_durable,
     "confidential": service.confidential,
     "answers_in_time": service.answers_in_time,
+    "contract_kept": service.contract_kept,
 }
 
 

@@ -136,6 +136,14 @@ def confidential(facts: Row) -> list[str]:
     ]
 
 
+def contract_kept(facts: Row) -> list[str]:
+    """Nothing that was asked of Stripe, or answered, left the contract of its API version."""
+    return [
+        f"contract_kept: {v['side']} {v['method']} {v['path']}: {v['problems']}"
+        for v in facts["contract"]
+    ]
+
+
 def answers_in_time(facts: Row) -> list[str]:
     """I13: every answer comes within five seconds, and says what it is; a bug is no answer."""
     found = []

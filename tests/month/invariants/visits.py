@@ -63,14 +63,14 @@ _LATER: Final = {
     kind: {status: _reachable(kind, status) for status in moves} for kind, moves in _NEXT.items()
 }
 
-# Each status that a change leads to, and the action that must stand in the audit log for it.
+# What must stand in the audit log, once each, of a booking or membership that ended like this.
 _AUDITED: Final = {
-    ("booking", "confirmed"): "booking.confirm",
-    ("booking", "arrived"): "booking.arrived",
-    ("booking", "in_treatment"): "booking.in_treatment",
-    ("booking", "completed"): "booking.completed",
-    ("booking", "no_show"): "booking.no_show",
-    ("membership", "undone"): "membership.undo",
+    ("booking", "confirmed"): ("booking.confirm",),
+    ("booking", "arrived"): ("booking.confirm", "booking.arrived"),
+    ("booking", "in_treatment"): ("booking.confirm", "booking.arrived", "booking.in_treatment"),
+    ("booking", "completed"): ("booking.confirm", "booking.arrived", "booking.completed"),
+    ("booking", "no_show"): ("booking.confirm", "booking.no_show"),
+    ("membership", "undone"): ("membership.undo",),
 }
 # What the service does not write down yet; each belongs above as soon as it does.
 NOT_YET_AUDITED: Final = {
@@ -151,12 +151,17 @@ def audit_complete(facts: Row) -> list[str]:
         rows[row["action"], row["subject_id"]] += 1
         if not row["actor_kind"] or (row["actor_kind"] in ("staff", "token") and not row["actor"]):
             found.append(f"audit_complete: nobody did {row['action']} to {row['subject_id']}")
-    for kind, list_ in (("booking", "bookings"), ("membership", "memberships")):
-        for thing in facts["ours"][list_]:
-            action = _AUDITED.get((kind, thing["status"]))
-            times = rows[action, thing["id"]] if action else 1
-            if times != 1:
-                found.append(f"audit_complete: {action} of {thing['id']} stands there {times}x")
+    due = [
+        (action, thing["id"])
+        for kind in ("booking", "membership")
+        for thing in facts["ours"][f"{kind}s"]
+        for action in _AUDITED.get((kind, thing["status"]), ())
+    ]
+    found += [
+        f"audit_complete: {action} of {id_} stands there {rows[action, id_]}x"
+        for action, id_ in due
+        if rows[action, id_] != 1
+    ]
     return found + [
         f"audit_complete: nobody decided membership {membership['id']}"
         for membership in facts["ours"]["memberships"]
