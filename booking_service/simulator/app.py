@@ -78,7 +78,6 @@ def create_simulator(
     )
     faults, log = Faults(), Log()
     account = Account(Store(state), contract or contract_of(operations()), settings, log)
-    events.age(account)
     api = Api(account, Answers(account), faults, log)
     parts = Parts(account, api, faults, log, Courier(account, faults))
     app = Flask(__name__)

@@ -40,12 +40,3 @@ def _forget(account: Account, event_id: str) -> None:
     """Drop an event, with what was still owed of it."""
     account.store.rows("DELETE FROM deliveries WHERE event = ?", (event_id,))
     account.store.delete(event_id)
-
-
-def age(account: Account) -> None:
-    """Let events grow old that were kept for ever: those of a file of an earlier version."""
-    account.store.rows(
-        "INSERT INTO timers (due, name, subject) SELECT created + ?, ?, id FROM objects"
-        " WHERE kind = 'event' AND id NOT IN (SELECT subject FROM timers WHERE name = ?)",
-        (EVENTS_KEPT, EVENT_AGES_OUT, EVENT_AGES_OUT),
-    )

@@ -8,6 +8,7 @@ from tests.month.clinic import Clinic
 _MINUTE = timedelta(minutes=1)
 _PRICE_CENTS = 3900
 
+
 @aftermath(weight=90)
 def nothing_more(clinic: Clinic, visit_: Visit) -> Story:
     """The visit was all."""

@@ -19,11 +19,11 @@ _NEXT: Final[dict[str, dict[str, str]]] = {
     "payment": {"open": "paid expired failed", "expired": "paid", "failed": "paid"},
     "promise": {
         "open": "earned lapsed waived void",
-        "earned": "settled blocked broken void",
-        "blocked": "earned settled broken void",
-        "broken": "earned settled void",
+        "earned": "settled blocked broken waived void",
+        "blocked": "earned settled broken waived void",
+        "broken": "earned settled blocked waived void",
         "settled": "broken",
-        "lapsed": "waived",
+        "lapsed": "waived void",
     },
     "membership": {
         "pending": "active undone ended",
@@ -32,15 +32,15 @@ _NEXT: Final[dict[str, dict[str, str]]] = {
         "cancelled": "ended",
     },
     "refund": {
-        "blocked": "requested canceled settled_otherwise",
-        "requested": "sending blocked",
+        "blocked": "requested canceled settled_otherwise external",
+        "requested": "sending blocked canceled external",
         "sending": "pending requires_action succeeded failed canceled blocked external",
         "pending": "requires_action succeeded failed canceled",
         "requires_action": "pending succeeded failed canceled",
         "succeeded": "failed",
-        "failed": "requested settled_otherwise",
-        "canceled": "requested settled_otherwise",
-        "external": "failed",
+        "failed": "requested settled_otherwise canceled external",
+        "canceled": "requested settled_otherwise external",
+        "external": "failed canceled",
     },
 }
 
