@@ -1,6 +1,6 @@
 """Events as the API shows them, for 30 days (https://docs.stripe.com/api/events)."""
 
-from booking_service.simulator.account import EVENT_AGES_OUT, EVENTS_KEPT, Account
+from booking_service.simulator.account import EVENT_AGES_OUT, Account
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import invalid
 from booking_service.simulator.operations import Call, operation, page_of, retrieval
