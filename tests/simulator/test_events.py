@@ -1,12 +1,9 @@
 """Events are listed for 30 days of the simulator's clock, and then they are gone."""
 
-import sqlite3
-
 import pytest
 import stripe
 
-from booking_service.simulator.serving import running
-from tests.simulator.harness import Sim, eventually
+from tests.simulator.harness import eventually
 
 DAY = 86_400
 
@@ -77,17 +74,3 @@ def test_a_twin_grows_old_as_well(hooked, endpoint):
     hooked.advance(31 * DAY)
 
     assert listed(hooked) == []
-
-
-def test_events_of_a_file_without_their_timers_grow_old_too(tmp_path):
-    file = str(tmp_path / "state.sqlite")
-    with running(state=file) as base:
-        customer(Sim(base))
-    with sqlite3.connect(file) as db:
-        assert db.execute("DELETE FROM timers").rowcount == 1
-
-    with running(state=file) as base:
-        sim = Sim(base)
-        assert len(listed(sim)) == 1
-        sim.advance(31 * DAY)
-        assert listed(sim) == []
