@@ -49,6 +49,16 @@ class Service:
         """Start what does not run."""
         self.start(*(name for name in names if not self.running[name]))
 
+    def revive(self, name: str) -> None:
+        """Start again what has died, as every supervisor does.
+
+        Celery's worker gives up now and then when its broker goes away ("Unrecoverable error").
+        """
+        dead = [child for child in self.running[name] if child.process.poll() is not None]
+        for child in dead:
+            self.running[name].remove(child)
+            self.start(name)
+
     def kill(self, name: str) -> None:
         """Cut the power of a process and all it started."""
         for child in self.running[name]:

@@ -48,6 +48,7 @@ def test_while_redis_is_down_patients_book_and_stripe_is_answered(
     assert work_left() == 3  # the confirmation, the first payment, and the webhook
     assert stripe.subscriptions() == []
     own_valkey.start()
+    service.revive("worker")
     now = assert_kept(stripe, [visit], letters)
     assert now["webhook_events"]["failed"] == 0
     wait_until(lambda: state.state()["webhook_events"]["unprocessed"] == 0, "webhooks", PATIENCE)
