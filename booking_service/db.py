@@ -53,6 +53,7 @@ def engine_options(*, pool_size: int) -> dict[str, Any]:
         "pool_size": pool_size,
         "pool_timeout": 5,
         "pool_pre_ping": True,
+        "hide_parameters": True,  # they hold names, and errors are logged
         "connect_args": {
             "connect_timeout": 3,
             "options": "-c timezone=UTC -c lock_timeout=4s -c statement_timeout=15s"
