@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import select
+from sqlalchemy import ScalarResult, Select, select
 
 from booking_service.db import db, locked, transaction
 from booking_service.models import (
@@ -97,19 +97,22 @@ def plan(name: str = "Corrective") -> Plan:
     return db.session.scalars(select(Plan).where(Plan.name == name)).one()
 
 
-def payment_of(booking_id: UUID) -> Payment:
+def afresh(query: Select) -> ScalarResult:
+    """Read what is in the database now: a rollback alone forgets nothing that was committed."""
     db.session.rollback()
-    return db.session.scalars(select(Payment).where(Payment.booking_id == booking_id)).one()
+    return db.session.scalars(query.execution_options(populate_existing=True))
+
+
+def payment_of(booking_id: UUID) -> Payment:
+    return afresh(select(Payment).where(Payment.booking_id == booking_id)).one()
 
 
 def booking(booking_id: UUID) -> Booking:
-    db.session.rollback()
-    return db.session.get_one(Booking, booking_id)
+    return afresh(select(Booking).where(Booking.id == booking_id)).one()
 
 
 def refunds() -> list[Refund]:
-    db.session.rollback()
-    return list(db.session.scalars(select(Refund).order_by(Refund.requested_at)))
+    return list(afresh(select(Refund).order_by(Refund.requested_at)))
 
 
 def later(at: datetime, **span: float) -> datetime:
@@ -118,8 +121,7 @@ def later(at: datetime, **span: float) -> datetime:
 
 def all_of(model) -> list:
     """Every row of a kind, read afresh."""
-    db.session.rollback()
-    return list(db.session.scalars(select(model)))
+    return list(afresh(select(model)))
 
 
 def change(model, id_: UUID, **facts) -> None:

@@ -1,5 +1,6 @@
 """How Celery and Redis are used. Apart from the application: a health check needs no more."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 from booking_service.config import Settings
@@ -63,46 +64,28 @@ def policy(settings: Settings) -> dict[str, Any]:
         },
         "visibility_timeout": visibility,
         "timezone": "UTC",
-        "beat_schedule": {
-            "let lapsed holds go": {
-                "task": "holds.sweep",
-                "schedule": settings.hold_sweep.total_seconds(),
-                "options": _each(settings.hold_sweep.total_seconds()),
-            },
-            "ask about forgotten payment pages": {
-                "task": "checkout.sweep",
-                "schedule": settings.reminder_sweep.total_seconds(),
-                "options": _each(settings.reminder_sweep.total_seconds()),
-            },
-            "send back what nobody chose a time for": {
-                "task": "choices.sweep",
-                "schedule": settings.reminder_sweep.total_seconds(),
-                "options": _each(settings.reminder_sweep.total_seconds()),
-            },
-            "fetch undelivered events": {
-                "task": "webhooks.sweep",
-                "schedule": settings.reminder_sweep.total_seconds(),
-                "options": _each(settings.reminder_sweep.total_seconds()),
-            },
-            "let promises of past days lapse": {
-                "task": "promises.sweep",
-                "schedule": settings.reminder_sweep.total_seconds(),
-                "options": _each(settings.reminder_sweep.total_seconds()),
-            },
-            "compare the books": {
-                "task": "reconciliation.nightly",
-                "schedule": settings.reconcile_interval.total_seconds(),
-                "options": _each(settings.reconcile_interval.total_seconds()),
-            },
-            "end memberships nobody paid for": {
-                "task": "memberships.sweep",
-                "schedule": settings.reminder_sweep.total_seconds(),
-                "options": _each(settings.reminder_sweep.total_seconds()),
-            },
-        },
+        "beat_schedule": _schedule(settings),
     }
 
 
-def _each(seconds: float) -> dict[str, Any]:
+def _schedule(settings: Settings) -> dict[str, Any]:
+    """Return what beat rings for, and how often."""
+    minute = settings.reminder_sweep
+    rings = {
+        "let lapsed holds go": ("holds.sweep", settings.hold_sweep),
+        "ask about forgotten payment pages": ("checkout.sweep", minute),
+        "send back what nobody chose a time for": ("choices.sweep", minute),
+        "fetch undelivered events": ("webhooks.sweep", minute),
+        "let promises of past days lapse": ("promises.sweep", minute),
+        "end memberships nobody paid for": ("memberships.sweep", minute),
+        "compare the books": ("reconciliation.nightly", settings.reconcile_interval),
+    }
+    return {
+        why: {"task": task, "schedule": every.total_seconds(), "options": _each(every)}
+        for why, (task, every) in rings.items()
+    }
+
+
+def _each(every: timedelta) -> dict[str, Any]:
     """A sweep nobody took in time is not worth catching up: the next one looks at everything."""
-    return {"queue": "periodic", "expires": max(seconds * 2, 10)}
+    return {"queue": "periodic", "expires": max(every.total_seconds() * 2, 10)}

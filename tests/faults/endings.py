@@ -11,6 +11,7 @@ from booking_service.db import db
 from booking_service.local.ports import wait_until
 from booking_service.models import OutboxMessage, Topic
 from booking_service.queries import state
+from tests.processes import Service
 from tests.stripe_account import StripeAccount
 
 PATIENCE = 60  # seconds; an accident on a quiet machine is mended within ten
@@ -24,6 +25,15 @@ def work_left() -> int:
     count = db.session.scalar(select(func.count()).where(open_)) or 0
     db.session.rollback()
     return count
+
+
+def done_under_supervision(service: Service) -> bool:
+    """Start again what has died, as every supervisor does; return whether nothing is owed.
+
+    Celery's worker may end some time after its broker went away and came back.
+    """
+    service.revive("worker")
+    return work_left() == 0
 
 
 def wait_for_the_end() -> dict[str, Any]:

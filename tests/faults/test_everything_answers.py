@@ -21,7 +21,13 @@ from booking_service.local.ports import wait_until
 from booking_service.queries import state
 from tests.conftest import WEBHOOK_SECRET
 from tests.factories import converted, free_slot, hold
-from tests.faults.endings import PATIENCE, assert_kept, person, wait_for_the_end, work_left
+from tests.faults.endings import (
+    PATIENCE,
+    assert_kept,
+    done_under_supervision,
+    person,
+    wait_for_the_end,
+)
 
 SOON = 5  # seconds, for every page and webhook
 DESK_DAY = "2026-11-23"
@@ -119,7 +125,7 @@ def test_everything_answers_soon_and_mends_within_a_minute_though(
         assert (booked.status_code, booked.json()["code"]) == (503, "stripe_unavailable")
         assert "charged" in booked.json()["detail"]
     began = time.monotonic()
-    wait_until(lambda: supervised(world) and work_left() == 0, "all work to be done", PATIENCE)
+    wait_until(lambda: done_under_supervision(world.service), "all work to be done", PATIENCE)
     now = wait_for_the_end()
     assert time.monotonic() - began < 60
     assert now["exceptions"] == []
@@ -145,12 +151,6 @@ def handed_over_in_vain() -> bool:
     seconds = state.state()["outbox"]["oldest_due_seconds"]
     db.session.rollback()
     return seconds >= 1
-
-
-def supervised(world) -> bool:
-    """Do what every supervisor does; a worker may end some time after its broker went away."""
-    world.service.revive("worker")
-    return True
 
 
 def soon(ask, url: str, **more) -> requests.Response:

@@ -9,7 +9,7 @@ from booking_service.local.ports import wait_until
 from booking_service.queries import state
 from tests.conftest import WEBHOOK_SECRET
 from tests.factories import converted
-from tests.faults.endings import PATIENCE, assert_kept, work_left
+from tests.faults.endings import PATIENCE, assert_kept, done_under_supervision, work_left
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_while_redis_is_down_patients_book_and_stripe_is_answered(
     assert work_left() == 3  # the confirmation, the first payment, and the webhook
     assert stripe.subscriptions() == []
     own_valkey.start()
-    service.revive("worker")
+    wait_until(lambda: done_under_supervision(service), "all work to be done", PATIENCE)
     now = assert_kept(stripe, [visit], letters)
     assert now["webhook_events"]["failed"] == 0
     wait_until(lambda: state.state()["webhook_events"]["unprocessed"] == 0, "webhooks", PATIENCE)
