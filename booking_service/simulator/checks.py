@@ -164,6 +164,8 @@ def _record_misfits(contract: Contract, record: Record, value: Json) -> list[str
         shape = record.fields.get(name)
         if shape is None:
             found.append(f".{name}: unknown to the contract")
+        elif inner is None and shape.is_nullable:
+            continue  # most fields of most objects: asked first, this halves the cost of a check
         elif problems := _misfits(contract, shape, inner):
             found += [f".{name}{problem}" for problem in problems]
     return found

@@ -50,17 +50,19 @@ def finalize(account: Account, invoice: Json) -> Json:
     return invoice
 
 
-def collect(account: Account, invoice: Json, attempt: Attempt) -> Json:
+def collect(
+    account: Account, invoice: Json, attempt: Attempt, *, is_automatic: bool = False
+) -> Json:
     """Charge a card for an open invoice.
 
     Raises:
         StripeError: 402, the card is declined; the attempt is kept.
     """
-    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
+    counts = _count(invoice, is_automatic=is_automatic)
     try:
         intent = charging.confirm(account, intent_of(account, invoice), attempt)
     except StripeError:
-        _fail(account, invoice)
+        _fail(account, invoice, counts=counts)
         raise
     account.save(invoice)
     if intent["status"] == "succeeded":
@@ -69,9 +71,17 @@ def collect(account: Account, invoice: Json, attempt: Attempt) -> Json:
     return invoice
 
 
-def _fail(account: Account, invoice: Json) -> None:
-    """Write down that an attempt at an open invoice failed, and plan the next."""
-    _plan_retry(account, invoice)
+def _count(invoice: Json, *, is_automatic: bool) -> bool:
+    """Note an attempt; return whether it counts: any first one does, later only automatic ones."""
+    counts = is_automatic or invoice["attempt_count"] == 0
+    invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + counts}
+    return counts
+
+
+def _fail(account: Account, invoice: Json, *, counts: bool) -> None:
+    """Write down that an attempt at an open invoice failed; one that counts plans the next."""
+    if counts:
+        _plan_retry(account, invoice)
     account.emit("invoice.payment_failed", invoice)
     if not _is_first(invoice):
         standing.unpaid(account, billing.subscription_of(invoice))
@@ -169,7 +179,8 @@ def _try(account: Account, invoice: Json) -> None:
     if invoice["status"] != "open" or subscription["status"] in standing.ENDED:
         return
     try:
-        collect(account, invoice, Attempt(method_of(account, invoice), is_off_session=True))
+        attempt = Attempt(method_of(account, invoice), is_off_session=True)
+        collect(account, invoice, attempt, is_automatic=True)
     except StripeError:
         invoice = account.get("invoice", invoice["id"])
         if invoice["next_payment_attempt"] is None:
@@ -179,9 +190,13 @@ def _try(account: Account, invoice: Json) -> None:
 
 def _tried_by_intent(account: Account, invoice_id: str, *, is_paid: bool) -> None:
     invoice = account.get("invoice", invoice_id)
-    if invoice["status"] == "open":
-        invoice |= {"attempted": True, "attempt_count": invoice["attempt_count"] + 1}
-        (settle if is_paid else _fail)(account, invoice)
+    if invoice["status"] != "open":
+        return
+    counts = _count(invoice, is_automatic=False)
+    if is_paid:
+        settle(account, invoice)
+    else:
+        _fail(account, invoice, counts=counts)
 
 
 payments.INVOICE_TRIED.append(_tried_by_intent)

@@ -29,8 +29,6 @@ CREATE TABLE IF NOT EXISTS paid_out (movement TEXT PRIMARY KEY, payout TEXT NOT 
 CREATE TABLE IF NOT EXISTS answers (
   key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
   request_id TEXT NOT NULL, created INTEGER NOT NULL);
-"""
-_INDEXES: Final = """
 CREATE INDEX IF NOT EXISTS objects_of_owner ON objects (owner) WHERE owner IS NOT NULL;
 CREATE INDEX IF NOT EXISTS objects_of_intent ON objects (payment_intent)
   WHERE payment_intent IS NOT NULL;
@@ -41,26 +39,10 @@ CREATE INDEX IF NOT EXISTS timers_due ON timers (line, due, id);
 CREATE INDEX IF NOT EXISTS deliveries_waiting ON deliveries (due) WHERE is_done = 0;
 CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event);
 CREATE INDEX IF NOT EXISTS answers_created ON answers (created);
-DROP INDEX IF EXISTS deliveries_due;
-DROP INDEX IF EXISTS objects_owner;
-DROP INDEX IF EXISTS objects_intent;
-DROP INDEX IF EXISTS objects_customer;
-DROP INDEX IF EXISTS objects_charge;
-DROP INDEX IF EXISTS objects_invoice;
 """
 # Fields by which objects are looked for: each is a column too, since an index on JSON would read
 # every body once more for each of them.
 _KEYS: Final = ("payment_intent", "customer", "charge", "invoice")
-_ADDED: Final = {  # columns that files of earlier versions lack
-    "objects": tuple(f"{name} TEXT" for name in _KEYS),
-    "timers": ("line TEXT NOT NULL DEFAULT ''",),
-    "deliveries": (
-        "endpoint TEXT NOT NULL DEFAULT ''",
-        "since REAL NOT NULL DEFAULT 0",
-        "is_received INTEGER NOT NULL DEFAULT 0",
-        "status INTEGER NOT NULL DEFAULT 0",
-    ),
-}
 _PUT: Final = f"""
 INSERT INTO objects (id, kind, owner, created, body, {", ".join(_KEYS)})
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -102,18 +84,6 @@ class Store:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_TABLES)
-        self._add_columns()
-        self._db.executescript(_INDEXES)
-
-    def _add_columns(self) -> None:
-        for table, columns in _ADDED.items():
-            known = {row["name"] for row in self.rows(f"PRAGMA table_info({table})")}
-            for column in columns:
-                name = column.split()[0]
-                if name not in known:
-                    self.rows(f"ALTER TABLE {table} ADD COLUMN {column}")
-                    if name in _KEYS:
-                        self.rows(f"UPDATE objects SET {name} = json_extract(body, '$.{name}')")  # noqa: S608 - our own names
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -109,7 +109,8 @@ def test_a_subscription_begins_when_its_first_payment_is_confirmed(sim, incomple
     confirm(sim, intent, succeed=True)
 
     assert sim.stripe.v1.subscriptions.retrieve(subscription).status == "active"
-    assert sim.stripe.v1.invoices.retrieve(invoice).status == "paid"
+    paid = sim.stripe.v1.invoices.retrieve(invoice)
+    assert (paid.status, paid.attempt_count) == ("paid", 1)
 
 
 def test_a_subscription_stays_incomplete_when_the_confirmation_fails(sim, incomplete):
