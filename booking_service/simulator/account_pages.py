@@ -60,11 +60,15 @@ def _add_objects(bp: Blueprint, parts: Parts) -> None:
         if kind not in words.PLURALS:
             raise missing("kind", kind)
         page = Page(limit=_SHOWN, starting_after=request.args.get("after"))
+        wanted = request.args.get("with", "").strip()
+        holding = [("instr(lower(body), lower(?)) > 0", (wanted,))] if wanted else []
         try:
-            things, more = store.select(kind, [], page)
+            things, more = store.select(kind, holding, page)
         except LookupError as cursor:
             raise missing(kind, str(cursor)) from cursor
-        return render_template("objects.html", kind=kind, things=things, more=more)
+        return render_template(
+            "objects.html", kind=kind, things=things, more=more, wanted=wanted
+        )
 
     @bp.get("/object/<id_>")
     def detail(id_: str) -> str:

@@ -55,6 +55,17 @@ def full(sim):
     return sim
 
 
+def test_objects_are_found_by_a_text_they_hold(full):
+    rows = re.compile(r'<a href="/object/\w+"><code>(\w+)</code>')
+    everything = rows.findall(page(full, "/objects/charge"))
+
+    found = rows.findall(page(full, "/objects/charge?with=0077"))
+
+    assert len(everything) > len(found) == 1
+    assert rows.findall(page(full, f"/objects/charge?with={found[0].upper()}")) == found
+    assert "None." in page(full, "/objects/charge?with=%25")
+
+
 def test_every_kind_and_every_object_has_a_page(full):
     menu = re.findall(r'<a href="(/objects/[\w.]+)"', page(full, "/"))
     shown = set()
