@@ -13,9 +13,10 @@ from uuid import UUID
 from icalendar import Calendar, Event
 
 from booking_service.clock import utc_now
+from booking_service.languages import Language, Sentence, translate
 from booking_service.models import Practice
 
-_TITLE: Final = "First visit"
+_TITLE: Final = Sentence("First visit")
 _GOOGLE_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 
@@ -27,6 +28,7 @@ class Entry:
     code: str
     starts_at: datetime
     ends_at: datetime
+    language: Language
     sequence: int = 0
 
 
@@ -47,7 +49,7 @@ def _file(entry: Entry, practice: Practice, method: str) -> bytes:
     event.add("dtstamp", utc_now())
     event.add("dtstart", entry.starts_at.astimezone(UTC))
     event.add("dtend", entry.ends_at.astimezone(UTC))
-    event.add("summary", _TITLE)
+    event.add("summary", translate(_TITLE, entry.language))
     event.add("location", place(practice))
     event.add("description", _note(entry))
     if method == "CANCEL":
@@ -66,7 +68,7 @@ def google(entry: Entry, practice: Practice) -> str:
     starts_at, ends_at = (at.astimezone(UTC) for at in (entry.starts_at, entry.ends_at))
     query = {
         "action": "TEMPLATE",
-        "text": _TITLE,
+        "text": translate(_TITLE, entry.language),
         "dates": f"{starts_at:{_GOOGLE_TIME}}/{ends_at:{_GOOGLE_TIME}}",
         "ctz": practice.timezone,
         "location": place(practice),
@@ -85,7 +87,7 @@ def outlook(entry: Entry, practice: Practice, host: str) -> str:
     """
     query = {
         "rru": "addevent",
-        "subject": _TITLE,
+        "subject": translate(_TITLE, entry.language),
         "startdt": entry.starts_at.astimezone(UTC).isoformat(),
         "enddt": entry.ends_at.astimezone(UTC).isoformat(),
         "location": place(practice),
@@ -100,4 +102,5 @@ def place(practice: Practice) -> str:
 
 
 def _note(entry: Entry) -> str:
-    return f"Your code is {entry.code}. Please arrive 10 minutes early."
+    note = Sentence("Your code is %(code)s. Please arrive 10 minutes early.", code=entry.code)
+    return translate(note, entry.language)

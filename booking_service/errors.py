@@ -4,8 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
+
+from booking_service.languages import Sentence
+
+_JUST_BOOKED: Final = Sentence("That time was just booked. You haven't been charged.")
 
 
 class BookingServiceError(Exception):
@@ -54,9 +58,9 @@ class SlotTaken(BookingServiceError):
         self,
         practitioner_id: UUID,
         starts_at: datetime,
-        and_now: str = "You haven't been charged.",
+        sentence: str = _JUST_BOOKED,
     ) -> None:
-        super().__init__(f"That time was just booked. {and_now}")
+        super().__init__(sentence)
         self.practitioner_id = practitioner_id
         self.starts_at = starts_at
 

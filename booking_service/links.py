@@ -12,8 +12,9 @@ from uuid import UUID
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from booking_service.errors import NotFound
+from booking_service.languages import Sentence
 
-_NOT_VALID: Final = "This link is not valid. Please use the one in your e-mail."
+_NOT_VALID: Final = Sentence("This link is not valid. Please use the one in your e-mail.")
 
 
 class Purpose(StrEnum):

@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy import ScalarResult, Select, select
 
 from booking_service.db import db, locked, transaction
+from booking_service.languages import Language
 from booking_service.models import (
     Actor,
     ActorKind,
@@ -46,12 +47,13 @@ def at_stripe(
     *,
     save_card: bool = True,
     lifetime: timedelta = HALF_AN_HOUR,
+    language: Language = Language.EN,
     **person: str,
 ) -> Payment:
     """A held time whose patient was sent to Stripe's page."""
     booking_id = hold(slot, lifetime)
     patients.set_details(booking_id, details(**person), lifetime)
-    consent = checkout.Consent(1, "203.0.113.9", "a browser", save_card)
+    consent = checkout.Consent(1, language, "203.0.113.9", "a browser", save_card)
     extensions = current_app.extensions
     checkout.start(booking_id, consent, extensions["gateway"], extensions["links"], lifetime)
     return payment_of(booking_id)

@@ -1,7 +1,11 @@
 """Mails, from the queue: a task for each topic a patient hears of."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from celery import shared_task
 from flask import current_app, render_template
+from flask_babel import force_locale
 
 from booking_service.models import Topic
 from booking_service.services import notifications
@@ -9,11 +13,17 @@ from booking_service.services.notifications import PostOffice
 from workers.work import do, patience
 
 
+def _write(template: str, facts: Mapping[str, Any]) -> str:
+    """Write in the language the patient booked in."""
+    with force_locale(facts["patient"].locale):
+        return render_template(template, **facts)
+
+
 def _send(topic: Topic, message_id: str) -> None:
     extensions = current_app.extensions
     post_office = PostOffice(
         extensions["mailer"],
-        lambda template, facts: render_template(template, **facts),
+        _write,
         extensions["links"],
         patience().lease,
     )

@@ -15,6 +15,7 @@ from booking_service.api.contract import reply, spec
 from booking_service.api.idempotent import idempotent
 from booking_service.api.requests import BookingSent, Key, PatientSent, RescheduleSent, TokenQuery
 from booking_service.errors import BookingServiceError, FieldError, Invalid, NotFound, SlotTaken
+from booking_service.languages import Language
 from booking_service.links import Purpose
 from booking_service.models import Actor, BookingStatus
 from booking_service.queries import availability, bookings
@@ -169,6 +170,7 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
     who = details(sent.patient, sent.locale)
     consent = Consent(
         terms_version=sent.accept_terms_version,
+        language=sent.locale,
         address=request.remote_addr or "",
         user_agent=request.user_agent.string,
         save_card=sent.save_card,
@@ -184,7 +186,7 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
         raise
 
 
-def details(patient: PatientSent, locale: str = "en-US") -> PatientDetails:
+def details(patient: PatientSent, locale: Language = Language.EN) -> PatientDetails:
     """Read who is coming.
 
     Raises:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from booking_service.api.fields import Day, Instant, Sent, Text
+from booking_service.languages import Language
 from booking_service.models import (
     CaseAction,
     CaseType,
@@ -79,7 +80,10 @@ class BookingSent(Sent):
     save_card: bool = Field(
         default=False, description="The patient agrees to keep the card for a membership."
     )
-    locale: str = Field(default="en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")
+    locale: Language = Field(
+        default=Language.EN,
+        description="The language the patient was shown the terms in, and is written to in.",
+    )
     source: Text | None = Field(
         default=None, max_length=100, description="Which button or article. Nothing personal."
     )

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from booking_service.languages import Language
+
 
 @dataclass(frozen=True, slots=True)
 class MembershipPageOrder:
@@ -16,6 +18,7 @@ class MembershipPageOrder:
     customer_id: str | None  # None: whoever pays becomes one
     expires_at: datetime  # 30 minutes to 24 hours from now
     return_url: str
+    language: Language  # of the page
     idempotency_key: str
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from booking_service.gateways.memberships import MembershipPageOrder, Subscription
+from booking_service.languages import Language
 from booking_service.models import DisputeStatus, RefundStatus
 
 
@@ -23,6 +24,8 @@ class CheckoutOrder:
     expires_at: datetime  # at least 30 minutes from now
     return_url: str
     back_url: str
+    language: Language  # of the page
+    title: str  # what is bought, in neutral words
     note: str  # the promise in one neutral sentence, shown beside the pay button
 
 

@@ -63,6 +63,7 @@ class StripeGateway(StripeBooks):
             "expires_at": expires_at,
             "success_url": order.return_url,
             "cancel_url": order.back_url,
+            "locale": order.language.value,
             "custom_text": {"submit": {"message": order.note}},
             "line_items": [
                 {
@@ -70,7 +71,7 @@ class StripeGateway(StripeBooks):
                     "price_data": {
                         "currency": order.currency,
                         "unit_amount": order.amount_cents,
-                        "product_data": {"name": "First visit"},
+                        "product_data": {"name": order.title},
                     },
                 }
             ],

@@ -66,6 +66,7 @@ def open_page(client: stripe.StripeClient, order: MembershipPageOrder) -> Checko
         "expires_at": int(order.expires_at.timestamp()),
         "success_url": order.return_url,
         "cancel_url": order.return_url,
+        "locale": order.language.value,
         "line_items": [{"price": order.price_id, "quantity": 1}],
         "metadata": ours,
         "subscription_data": {"metadata": ours},

@@ -6,6 +6,7 @@ from sqlalchemy import Index
 from sqlalchemy.orm import Mapped
 
 from booking_service.db import Base
+from booking_service.languages import Language
 
 
 def name_key(name: str) -> str:
@@ -27,5 +28,5 @@ class Patient(Base):
     name_key: Mapped[str]
     email: Mapped[str]  # lower case
     phone: Mapped[str]  # E.164
-    locale: Mapped[str]
+    locale: Mapped[Language]  # they booked in it, and are written to in it
     erased_at: Mapped[datetime | None]  # asked to be forgotten: the rest says nothing any more

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking_service.db import Base
+from booking_service.languages import Sentence
 from booking_service.models.bookings import Booking
 from booking_service.models.offers import Offer
 
@@ -68,10 +69,13 @@ class Payment(Base):
     def card(self) -> str:
         """What was paid with, in words a patient knows it by, like "Visa 4242"."""
         if self.tender is not PaymentTender.CARD:
-            return "cash" if self.tender is PaymentTender.CASH else "a card at the desk"
-        return f"{(self.card_brand or 'card').title()} {self.card_last4 or ''}".strip()
+            is_cash = self.tender is PaymentTender.CASH
+            return Sentence("cash") if is_cash else Sentence("a card at the desk")
+        if not self.card_brand or not self.card_last4:
+            return Sentence("Card")
+        return Sentence("%(brand)s %(last4)s", brand=self.card_brand.title(), last4=self.card_last4)
 
     @property
     def way_back(self) -> str:
         """Where the money goes back to, in the same words."""
-        return self.card if self.tender is PaymentTender.CARD else "you at the desk"
+        return self.card if self.tender is PaymentTender.CARD else Sentence("you at the desk")

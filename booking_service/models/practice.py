@@ -26,6 +26,7 @@ class Practice(Base):
     street: Mapped[str]
     city: Mapped[str]
     directions: Mapped[str]  # parking, step-free entrance
+    directions_es: Mapped[str | None]  # the same in Spanish
     timezone: Mapped[str]  # an IANA name
     visit_minutes: Mapped[int]
     grid_minutes: Mapped[int]

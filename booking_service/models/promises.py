@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from booking_service.db import Base
 from booking_service.errors import IllegalTransition
+from booking_service.languages import Language
 
 
 class PromiseStatus(StrEnum):
@@ -46,7 +47,8 @@ class TermsAcceptance(Base):
 
     booking_id: Mapped[UUID] = mapped_column(ForeignKey("bookings.id"), unique=True)
     offer_id: Mapped[UUID] = mapped_column(ForeignKey("offers.id"))
-    terms_hash: Mapped[str]
+    language: Mapped[Language]  # of the text that was shown
+    terms_hash: Mapped[str]  # of that text
     accepted_at: Mapped[datetime]
     address: Mapped[str]  # the network address it came from
     user_agent: Mapped[str]

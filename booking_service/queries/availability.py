@@ -18,6 +18,7 @@ from sqlalchemy import select, true
 from booking_service.clock import day_bounds, local_day, utc_now
 from booking_service.db import db
 from booking_service.errors import NotFound
+from booking_service.languages import Sentence
 from booking_service.models import LIVE, Booking, Practice, Practitioner, TimeOff, WorkingHours
 from booking_service.models.timetable import Absence, Shift, offered, window
 
@@ -137,7 +138,7 @@ def the_practice() -> Practice:
     """
     practice: Practice | None = db.session.scalar(select(Practice))
     if practice is None:
-        raise NotFound("The practice has not been set up yet.")
+        raise NotFound(Sentence("The practice has not been set up yet."))
     return practice
 
 

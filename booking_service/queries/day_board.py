@@ -12,6 +12,7 @@ from sqlalchemy.orm import joinedload
 
 from booking_service.clock import day_bounds
 from booking_service.db import db
+from booking_service.languages import Language
 from booking_service.models import (
     Booking,
     BookingStatus,
@@ -69,7 +70,7 @@ class Visit:
     practitioner_id: UUID
     practitioner: str
     patient: str
-    locale: str
+    locale: Language
     starts_at: datetime
     ends_at: datetime
     arrived_at: datetime | None
@@ -207,7 +208,7 @@ def _visit(
         practitioner_id=booking.practitioner_id,
         practitioner=booking.practitioner.name,
         patient=booking.patient.name if booking.patient else "",
-        locale=booking.patient.locale if booking.patient else "en",
+        locale=booking.patient.locale if booking.patient else Language.EN,
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
         arrived_at=booking.arrived_at,

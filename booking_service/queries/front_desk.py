@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload
 from booking_service.clock import local_day, utc_now
 from booking_service.db import db
 from booking_service.errors import NotFound
+from booking_service.languages import Language
 from booking_service.models import (
     Booking,
     BookingStatus,
@@ -103,7 +104,7 @@ class VisitView:
     patient: str
     phone: str
     email: str
-    locale: str
+    locale: Language
     practitioner: str
     starts_at: datetime
     ends_at: datetime

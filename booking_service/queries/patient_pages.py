@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from booking_service.db import db
 from booking_service.errors import NotFound
+from booking_service.languages import Language, Sentence
 from booking_service.models import (
     Booking,
     BookingStatus,
@@ -95,6 +96,7 @@ class BookingView:
     name: str | None
     email: str | None
     phone: str | None
+    locale: Language | None  # they booked in it
     payment_status: PaymentStatus | None
     checkout_session_id: str | None
     terms_version: int | None  # what was agreed to, once there is a payment
@@ -156,7 +158,7 @@ def booking(booking_id: UUID) -> BookingView:
         .execution_options(populate_existing=True)
     ).one_or_none()
     if row is None:
-        raise NotFound("There is no such booking.")
+        raise NotFound(Sentence("There is no such booking."))
     held, practitioner, patient, payment, promise, version = row
     return BookingView(
         id=held.id,
@@ -173,6 +175,7 @@ def booking(booking_id: UUID) -> BookingView:
         name=patient.name if patient else None,
         email=patient.email if patient else None,
         phone=patient.phone if patient else None,
+        locale=patient.locale if patient else None,
         payment_status=payment.status if payment else None,
         checkout_session_id=payment.stripe_checkout_session_id if payment else None,
         terms_version=version,
@@ -224,7 +227,7 @@ def _one_for_each_start(slots: Sequence[Slot]) -> list[Slot]:
 
 def _offer(row: Offer | None) -> Offer:
     if row is None:
-        raise NotFound("There is no such version of the offer.")
+        raise NotFound(Sentence("There is no such version of the offer."))
     db.session.expunge(row)
     return row
 

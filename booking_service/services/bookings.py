@@ -21,6 +21,7 @@ from booking_service.errors import (
     SlotTaken,
     TooLate,
 )
+from booking_service.languages import Sentence
 from booking_service.models import (
     Actor,
     ActorKind,
@@ -35,6 +36,10 @@ from booking_service.models import (
 from booking_service.services import audit, outbox, promises, refunds, times
 
 _MOST_MOVES: Final = 2  # by the patient, without asking anybody
+_NOT_CANCELLED: Final = Sentence(
+    "This visit has begun; it can't be cancelled any more. Please call us."
+)
+_NOT_MOVED: Final = Sentence("This visit has begun; it can't be moved any more. Please call us.")
 
 
 def arrive(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
@@ -128,7 +133,7 @@ def cancel(booking_id: UUID, actor: Actor) -> None:
         booking = with_patient(session, booking_id)
         if booking.status is BookingStatus.CANCELLED:
             return
-        _refuse_unless_ahead(booking, "cancelled")
+        _refuse_unless_ahead(booking, _NOT_CANCELLED)
         cutoff = timedelta(hours=session.scalars(select(Practice)).one().cutoff_hours)
         goes_back = actor.kind is not ActorKind.PATIENT or utc_now() < booking.starts_at - cutoff
         booking.move_to(BookingStatus.CANCELLED)
@@ -159,7 +164,7 @@ def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, act
             before = booking.starts_at
             if (booking.practitioner_id, before) == (practitioner_id, starts_at):
                 return
-            _refuse_unless_ahead(booking, "moved")
+            _refuse_unless_ahead(booking, _NOT_MOVED)
             if actor.kind is ActorKind.PATIENT:
                 _refuse_a_late_move(session, booking)
             length = times.visit_length(session, practitioner_id, starts_at)
@@ -180,7 +185,7 @@ def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, act
             outbox.post(session, Topic.BOOKING_MOVED, change)
     except IntegrityError as error:
         if violated(error) == times.NO_OVERLAP:
-            stays = "Your visit has not been moved."
+            stays = Sentence("That time was just booked. Your visit has not been moved.")
             raise SlotTaken(practitioner_id, starts_at, stays) from error
         raise
 
@@ -194,7 +199,7 @@ def held(session: Session, booking_id: UUID) -> Booking:
     booking = locked(session, Booking, booking_id)
     ends = booking.hold_expires_at
     if booking.status is not BookingStatus.HELD or ends is None or ends <= utc_now():
-        raise HoldEnded("We had to let your time go. You haven't been charged.")
+        raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))
     return booking
 
 
@@ -213,9 +218,9 @@ def with_patient(session: Session, booking_id: UUID) -> Booking:
     """
     row = session.execute(select(Booking.patient_id).where(Booking.id == booking_id)).one_or_none()
     if row is None:
-        raise NotFound("There is no such booking.")
+        raise NotFound(Sentence("There is no such booking."))
     if row.patient_id is None:
-        raise NotAllowed("Nobody has booked this time yet.")
+        raise NotAllowed(Sentence("Nobody has booked this time yet."))
     locked(session, Patient, row.patient_id)
     return locked(session, Booking, booking_id)
 
@@ -263,23 +268,26 @@ def _when(session: Session, booking: Booking, at: datetime | None, now: datetime
     return at
 
 
-def _refuse_unless_ahead(booking: Booking, done: str) -> None:
+def _refuse_unless_ahead(booking: Booking, has_begun: Sentence) -> None:
     """Refuse to change a visit that is not one, or not to come any more."""
     if booking.status in (BookingStatus.HELD, BookingStatus.EXPIRED):
-        raise NotAllowed("Nobody has paid for this time, so there is no visit yet.")
+        raise NotAllowed(Sentence("Nobody has paid for this time, so there is no visit yet."))
     if booking.status is BookingStatus.CANCELLED:
-        raise NotAllowed("This visit is cancelled.")
+        raise NotAllowed(Sentence("This visit is cancelled."))
     if booking.status is not BookingStatus.CONFIRMED or booking.starts_at <= utc_now():
-        raise TooLate(f"This visit has begun; it can't be {done} any more. Please call us.")
+        raise TooLate(has_begun)
 
 
 def _refuse_a_late_move(session: Session, booking: Booking) -> None:
     hours = session.scalars(select(Practice)).one().cutoff_hours
     if booking.starts_at - timedelta(hours=hours) <= utc_now():
         raise TooLate(
-            f"It is less than {hours} hours before your visit. Please call us to move it."
+            Sentence(
+                "It is less than %(hours)s hours before your visit. Please call us to move it.",
+                hours=hours,
+            )
         )
     if booking.moves >= _MOST_MOVES:
         raise NotAllowed(
-            "This visit has been moved twice already. Please call us to move it again."
+            Sentence("This visit has been moved twice already. Please call us to move it again.")
         )

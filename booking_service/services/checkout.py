@@ -27,6 +27,7 @@ from booking_service.gateways.payments import (
     CheckoutStatus,
     PaymentGateway,
 )
+from booking_service.languages import Language, Sentence, translate
 from booking_service.links import Links
 from booking_service.models import (
     Actor,
@@ -59,6 +60,7 @@ class Consent:
     """What the patient agreed to on the last page before Stripe, and from where."""
 
     terms_version: int
+    language: Language  # in which the terms were shown
     address: str
     user_agent: str
     save_card: bool
@@ -88,7 +90,7 @@ def start(
         audit.record(
             session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id)
         )
-        order = _order(booking, payment, links)
+        order = _order(booking, payment, consent.language, links)
     page = _open_page(order, gateway)
     with transaction() as session:
         booking = locked(session, Booking, booking_id)
@@ -98,7 +100,7 @@ def start(
         ended = booking.status is not BookingStatus.HELD
     if ended:
         gateway.expire_checkout(page.id)
-        raise HoldEnded("We had to let your time go. You haven't been charged.")
+        raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))
     return page.url
 
 
@@ -106,8 +108,10 @@ def _open_page(order: CheckoutOrder, gateway: PaymentGateway) -> CheckoutPage:
     try:
         return gateway.open_checkout(order)
     except GatewayUnavailable as error:
-        words = "The payment page can't be opened now. You haven't been charged. Please try again."
-        raise type(error)(words) from error
+        sentence = Sentence(
+            "The payment page can't be opened now. You haven't been charged. Please try again."
+        )
+        raise type(error)(sentence) from error
 
 
 def confirm(session_id: str, gateway: PaymentGateway) -> None:
@@ -201,19 +205,24 @@ def _close(booking: Booking, payment: Payment, found: Checkout) -> None:
 def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:
     """Return the booking's payment, made under the offer the patient has just agreed to."""
     if booking.patient_id is None:
-        raise Invalid(FieldError("patient", "missing", "Tell us who is coming first."))
+        detail = Sentence("Tell us who is coming first.")
+        raise Invalid(FieldError("patient", "missing", detail))
     patient = session.get_one(Patient, booking.patient_id)
     patients.refuse_if_known(session, patient)
     offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
     if consent.terms_version != offer.version:
-        raise TermsChanged("The offer has changed. You haven't been charged; please read it again.")
+        raise TermsChanged(
+            Sentence("The offer has changed. You haven't been charged; please read it again.")
+        )
     now = utc_now()
+    shown = offer.texts(consent.language)
     session.execute(
         insert(TermsAcceptance)
         .values(
             booking_id=booking.id,
             offer_id=offer.id,
-            terms_hash=offer.terms_hash,
+            language=shown.language,
+            terms_hash=shown.terms_hash,
             accepted_at=now,
             address=consent.address,
             user_agent=consent.user_agent[:400],
@@ -222,6 +231,7 @@ def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:
     )
     payment = session.scalar(select(Payment).where(Payment.booking_id == booking.id))
     if payment is None:
+        patient.locale = consent.language
         payment = Payment(
             booking_id=booking.id,
             offer_id=offer.id,
@@ -234,8 +244,13 @@ def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:
     return payment
 
 
-def _order(booking: Booking, payment: Payment, links: Links) -> CheckoutOrder:
+def _order(booking: Booking, payment: Payment, language: Language, links: Links) -> CheckoutOrder:
     hold_ends: datetime = booking.hold_expires_at or utc_now()
+    note = Sentence(
+        "%(amount)s goes back to this card if you become a member "
+        "at this visit, as the first-visit terms say.",
+        amount=dollars(payment.amount_cents),
+    )
     return CheckoutOrder(
         booking_id=booking.id,
         payment_id=payment.id,
@@ -245,6 +260,7 @@ def _order(booking: Booking, payment: Payment, links: Links) -> CheckoutOrder:
         expires_at=max(hold_ends, utc_now() + _SHORTEST_PAGE),
         return_url=links.done(booking.id),
         back_url=links.review(booking.id),
-        note=f"{dollars(payment.amount_cents)} goes back to this card if you become a member "
-        "at this visit, as the first-visit terms say.",
+        language=language,
+        title=translate(Sentence("First visit"), language),
+        note=translate(note, language),
     )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from booking_service.clock import utc_now
 from booking_service.db import transaction
 from booking_service.errors import NotAllowed, SlotTaken, TooLate
+from booking_service.languages import Sentence
 from booking_service.models import (
     Actor,
     Booking,
@@ -43,8 +44,11 @@ def choose(booking_id: UUID, practitioner_id: UUID, starts_at: datetime) -> None
         booking.starts_at = starts_at
         booking.ends_at = starts_at + length
         if not receipts.book(session, booking, payment, Actor.patient()):
-            money = f"Your {dollars(payment.amount_cents)} is still here: choose another time."
-            raise SlotTaken(practitioner_id, starts_at, money)
+            sentence = Sentence(
+                "That time was just booked. Your %(amount)s is still here: choose another time.",
+                amount=dollars(payment.amount_cents),
+            )
+            raise SlotTaken(practitioner_id, starts_at, sentence)
 
 
 def send_back(booking_id: UUID) -> None:
@@ -56,7 +60,9 @@ def send_back(booking_id: UUID) -> None:
     with transaction() as session:
         booking = bookings.with_patient(session, booking_id)
         if booking.status is not BookingStatus.EXPIRED:
-            raise NotAllowed("You have a visit. Cancel it first; then the money can go back.")
+            raise NotAllowed(
+                Sentence("You have a visit. Cancel it first; then the money can go back.")
+            )
         _send_back(session, booking, Actor.patient())
 
 
@@ -97,11 +103,25 @@ def _payment(session: Session, booking: Booking) -> Payment:
 
 def _refuse_unless_open(session: Session, booking: Booking, payment: Payment) -> None:
     if booking.status is not BookingStatus.EXPIRED or booking.choose_until is None:
-        raise NotAllowed("There is nothing to choose. Your page shows how your booking stands.")
+        raise NotAllowed(
+            Sentence("There is nothing to choose. Your page shows how your booking stands.")
+        )
     amount = dollars(payment.amount_cents)
     if booking.choose_until <= utc_now():
-        raise TooLate(f"The time to choose is over. Your {amount} goes back by itself.")
+        raise TooLate(
+            Sentence(
+                "The time to choose is over. Your %(amount)s goes back by itself.", amount=amount
+            )
+        )
     if not receipts.is_with_us(session, payment):
-        raise NotAllowed(f"Your {amount} is not with us any more. Please call us to book.")
+        raise NotAllowed(
+            Sentence(
+                "Your %(amount)s is not with us any more. Please call us to book.", amount=amount
+            )
+        )
     if receipts.has_first_visit(session, booking):
-        raise NotAllowed(f"You have a first visit already. Have your {amount} sent back.")
+        raise NotAllowed(
+            Sentence(
+                "You have a first visit already. Have your %(amount)s sent back.", amount=amount
+            )
+        )

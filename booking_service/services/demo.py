@@ -90,7 +90,11 @@ def _practice(session: Session) -> Practice:
             includes=list(demo_data.INCLUDES),
             promise=demo_data.PROMISE,
             terms=demo_data.TERMS,
-            terms_hash=hashlib.sha256(demo_data.TERMS.encode()).hexdigest(),
+            terms_hash=_hash(demo_data.TERMS),
+            includes_es=list(demo_data.INCLUDES_ES),
+            promise_es=demo_data.PROMISE_ES,
+            terms_es=demo_data.TERMS_ES,
+            terms_hash_es=_hash(demo_data.TERMS_ES),
             published_at=utc_now(),
         )
     )
@@ -98,6 +102,10 @@ def _practice(session: Session) -> Practice:
         Plan(**plan._asdict(), position=position) for position, plan in enumerate(demo_data.PLANS)
     )
     return practice
+
+
+def _hash(terms: str) -> str:
+    return hashlib.sha256(terms.encode()).hexdigest()
 
 
 def _closure(practice: Practice) -> TimeOff:

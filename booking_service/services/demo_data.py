@@ -12,6 +12,7 @@ PRACTICE: Final[dict[str, Any]] = {
     "street": "214 Mill Street, Suite 2",
     "city": "Albany NY",
     "directions": "Parking behind the building, step-free entrance.",
+    "directions_es": "Estacionamiento detrás del edificio, entrada sin escalones.",
     "timezone": "America/New_York",
     "visit_minutes": 45,
     "grid_minutes": 20,
@@ -99,6 +100,28 @@ Sample text. It needs review by the practice's counsel before it is used with pa
 5. Cancel or move your visit up to 24 hours before it starts for a full refund. Later than that, or
    if you do not come, the payment is kept.
 6. The offer is for people who are new to the practice.
+"""
+
+INCLUDES_ES: Final = ("Examen", "Consulta", "Ajuste de toda la columna")
+PROMISE_ES: Final = (
+    "Se reembolsa por completo si usted se hace miembro y comienza el tratamiento en esta visita. "
+    "Si decide que no, la visita es suya y no debe nada más."
+)
+TERMS_ES: Final = """\
+Términos de la primera visita y del reembolso, versión 1
+Texto de muestra. Los asesores legales de la clínica deben revisarlo antes de usarlo con pacientes.
+
+1. Su primera visita cuesta $39.00. Incluye un examen, una consulta y un ajuste de toda la columna.
+2. Usted recibe de vuelta la totalidad de los $39.00 si, durante esa visita, se hace miembro y
+   comienza el tratamiento de su plan de membresía. El ajuste que forma parte de la primera visita
+   no cuenta como comienzo del tratamiento. Hacerse miembro cuenta cuando se ha recibido el primer
+   pago de la membresía.
+3. El reembolso se envía solo, a la tarjeta con la que usted pagó. Los bancos suelen mostrarlo en 5
+   a 10 días hábiles. Si no se puede devolver a esa tarjeta, le pagaremos de otra manera.
+4. La membresía es decisión suya. Decir que no no le cuesta nada.
+5. Cancele o cambie su visita hasta 24 horas antes de que comience y recibirá un reembolso completo.
+   Después de ese plazo, o si no viene, no hay reembolso.
+6. La oferta es para personas que son nuevas en la clínica.
 """
 
 

@@ -19,6 +19,7 @@ from booking_service.models import (
     ChargeStatus,
     Membership,
     MembershipStatus,
+    Patient,
     Payment,
     Tender,
 )
@@ -53,6 +54,7 @@ def open_(membership_id: UUID, gateway: PaymentGateway, links: Links) -> str | N
         ).one()
         plan_id, decided_at = membership.plan_id, membership.decided_at
         customer_id, currency = payment.stripe_customer_id, payment.currency
+        language = session.get_one(Patient, membership.patient_id).locale
     page = gateway.open_membership_page(
         MembershipPageOrder(
             membership_id=membership_id,
@@ -60,6 +62,7 @@ def open_(membership_id: UUID, gateway: PaymentGateway, links: Links) -> str | N
             customer_id=customer_id,
             expires_at=decided_at + LIFETIME,
             return_url=links.join(membership_id),
+            language=language,
             idempotency_key=f"membership-page:{membership_id}:{int(decided_at.timestamp())}",
         )
     )

@@ -14,6 +14,7 @@ from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
 from booking_service.errors import MailUnavailable
 from booking_service.gateways.mail import Letter, Mailer
+from booking_service.languages import Language
 from booking_service.links import Links
 from booking_service.models import (
     VISITING,
@@ -29,16 +30,10 @@ from booking_service.models import (
     RefundReason,
     RefundStatus,
     Settlement,
-    SettlementMethod,
     Topic,
 )
 
 _CHANNEL: Final = "email"
-_PAID_BY: Final = {
-    SettlementMethod.CASH: "in cash",
-    SettlementMethod.CHECK: "by check",
-    SettlementMethod.BANK_TRANSFER: "by bank transfer",
-}
 _CALENDARS: Final = {
     Topic.BOOKING_CONFIRMED: calendar_file.build,
     Topic.BOOKING_MOVED: calendar_file.build,
@@ -100,11 +95,13 @@ class PostOffice:
             subject=self._render(f"{folder}/subject.txt", words).strip(),
             text=self._render(f"{folder}/body.txt", words),
             html=self._render(f"{folder}/body.html", words),
-            calendar=_calendar(topic, booking, practice),
+            calendar=_calendar(topic, booking, practice, facts["patient"].locale),
         )
 
 
-def _calendar(topic: Topic, booking: Booking, practice: Practice) -> bytes | None:
+def _calendar(
+    topic: Topic, booking: Booking, practice: Practice, language: Language
+) -> bytes | None:
     """Return what puts the visit into a calendar, moves it there, or takes it out."""
     build = _CALENDARS.get(topic)
     if build is None:
@@ -112,7 +109,8 @@ def _calendar(topic: Topic, booking: Booking, practice: Practice) -> bytes | Non
     # Each file of a booking counts on from the one before: one a move, and one more at the end.
     sequence = booking.moves + (topic is Topic.BOOKING_CANCELLED)
     times = (booking.starts_at, booking.ends_at)
-    return build(calendar_file.Entry(booking.id, booking.code, *times, sequence), practice)
+    entry = calendar_file.Entry(booking.id, booking.code, *times, language, sequence)
+    return build(entry, practice)
 
 
 def _begin(
@@ -239,8 +237,7 @@ def _refund_settled_otherwise(session: Session, refund_id: UUID) -> dict[str, An
     )
     if settlement is None:
         return None
-    how = _PAID_BY[settlement.method]
-    return {**_refund(session, refund_id), "settlement": settlement, "how": how}
+    return {**_refund(session, refund_id), "settlement": settlement}
 
 
 def _refund(session: Session, refund_id: UUID) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
 from booking_service.errors import FieldError, Invalid, NotAllowed, NotANewPatient, NotFound
+from booking_service.languages import Language, Sentence
 from booking_service.models import (
     LIVE,
     VISITING,
@@ -57,10 +58,12 @@ class PatientDetails:
     name: str
     email: str
     phone: str
-    locale: str
+    locale: Language
 
 
-def read_details(name: str, email: str, phone: str, locale: str = "en-US") -> PatientDetails:
+def read_details(
+    name: str, email: str, phone: str, locale: Language = Language.EN
+) -> PatientDetails:
     """Clean what a person typed.
 
     Raises:
@@ -69,20 +72,20 @@ def read_details(name: str, email: str, phone: str, locale: str = "en-US") -> Pa
     errors: list[FieldError] = []
     cleaned_name = " ".join(unicodedata.normalize("NFC", name).split())
     if not cleaned_name:
-        errors.append(FieldError("name", "missing", "Enter your full name"))
+        errors.append(FieldError("name", "missing", Sentence("Enter your full name")))
     elif len(cleaned_name) > _LONGEST_NAME:
-        detail = f"Enter a name of {_LONGEST_NAME} letters or fewer"
+        detail = Sentence("Enter a name of %(most)s letters or fewer", most=_LONGEST_NAME)
         errors.append(FieldError("name", "too_long", detail))
     elif not _is_a_name(name):
-        detail = "Enter your name in letters, without special signs"
+        detail = Sentence("Enter your name in letters, without special signs")
         errors.append(FieldError("name", "not_a_name", detail))
     read_email = _email(email)
     if read_email is None:
-        detail = "Enter an email address like name@example.com"
+        detail = Sentence("Enter an email address like name@example.com")
         errors.append(FieldError("email", "not_an_email", detail))
     read_phone = _phone(phone)
     if read_phone is None:
-        detail = "Enter a mobile number with 10 digits, like 518 555 0142"
+        detail = Sentence("Enter a mobile number with 10 digits, like 518 555 0142")
         errors.append(FieldError("phone", "not_a_phone", detail))
     if errors or read_email is None or read_phone is None:
         raise Invalid(*errors)
@@ -143,7 +146,9 @@ def refuse_if_known(session: Session, patient: Patient) -> None:
     known = select(Patient.id).where(same_person, has_visit | is_member).limit(1)
     if session.scalar(known) is not None:
         raise NotANewPatient(
-            "This offer is for a first visit. You haven't been charged. Please call us to book."
+            Sentence(
+                "This offer is for a first visit. You haven't been charged. Please call us to book."
+            )
         )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.errors import FieldError, Invalid
+from booking_service.languages import Sentence
 from booking_service.models import Practice, Practitioner, TimeOff, WorkingHours
 from booking_service.models.timetable import is_offered
 
@@ -37,7 +38,8 @@ def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -
         Invalid: it is not a time that is offered: past, too soon, too far, or outside hours.
     """
     if not queue_up(session, practitioner_id):
-        raise Invalid(FieldError("practitioner_id", "unknown", "Choose one of our doctors"))
+        detail = Sentence("Choose one of our doctors")
+        raise Invalid(FieldError("practitioner_id", "unknown", detail))
     practice = session.scalars(select(Practice)).one()
     hours = session.scalars(
         select(WorkingHours).where(WorkingHours.practitioner_id == practitioner_id)
@@ -50,5 +52,6 @@ def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -
         )
     ).all()
     if not is_offered(practice, hours, time_off, starts_at, utc_now()):
-        raise Invalid(FieldError("starts_at", "not_offered", "Choose one of the times shown"))
+        detail = Sentence("Choose one of the times shown")
+        raise Invalid(FieldError("starts_at", "not_offered", detail))
     return practice.visit_length

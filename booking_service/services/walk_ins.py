@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from booking_service.clock import local_day, utc_now
 from booking_service.db import transaction, violated
 from booking_service.errors import FieldError, Invalid, NotANewPatient, SlotTaken, TermsChanged
+from booking_service.languages import Language
 from booking_service.models import (
     Actor,
     Booking,
@@ -69,8 +70,8 @@ def book(
             return _book(session, slot, details, paid, actor)
     except IntegrityError as error:
         if violated(error) == times.NO_OVERLAP:
-            money = "Choose another time, or give the money back."
-            raise SlotTaken(*slot, money) from error
+            sentence = "That time was just booked. Choose another time, or give the money back."
+            raise SlotTaken(*slot, sentence) from error
         if violated(error) == "uq_bookings_one_first_visit":
             raise NotANewPatient("This offer is for a first visit.") from error
         raise
@@ -132,6 +133,7 @@ def _payment(
     consent = TermsAcceptance(
         booking_id=booking.id,
         offer_id=offer.id,
+        language=Language.EN,
         terms_hash=offer.terms_hash,
         accepted_at=booking.created_at,
         address="at the desk",

@@ -25,8 +25,8 @@
     for (const note of all("[data-until]")) {
       const minutes = Math.ceil((new Date(note.dataset.until) - Date.now()) / 60000);
       note.dataset.clock ??= note.textContent;
-      note.textContent = minutes > 0
-        ? `${note.dataset.clock} (${minutes} min left)` : `${note.dataset.clock}. ${note.dataset.over}`;
+      note.textContent = (minutes > 0 ? note.dataset.left : note.dataset.over)
+        .replace("{time}", note.dataset.clock).replace("{minutes}", minutes);
     }
   };
   tell();
@@ -54,7 +54,9 @@
 
   // A phone in another zone: the clinic's time counts, and what that is here.
   for (const zone of all("[data-zone]")) {
-    const at = (timeZone) => new Intl.DateTimeFormat("en-US", { timeStyle: "short", timeZone }).format();
-    if (at() !== at(zone.dataset.zone)) zone.append(` · it is ${at(zone.dataset.zone)} there now`);
+    const clock = { hour: "numeric", minute: "2-digit", hour12: true };
+    const at = (timeZone) => new Intl.DateTimeFormat(document.documentElement.lang.slice(0, 2), { ...clock, timeZone }).format();
+    const there = at(zone.dataset.zone);
+    if (at() !== there) zone.append(zone.dataset.there.replace("{time}", there));
   }
 })();

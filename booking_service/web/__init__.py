@@ -10,6 +10,7 @@ from booking_service.web import (
     finance,
     health,
     joining,
+    languages,
     payouts,
     security,
     sign_in,
@@ -23,5 +24,6 @@ def register(app: Flask) -> None:
     for module in (book, visit, joining, sign_in, desk, finance, payouts, webhooks, health):
         app.register_blueprint(module.bp)
     security.register(app)
+    languages.register(app)
     filters.register(app)
     errors.register(app)

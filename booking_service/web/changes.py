@@ -16,7 +16,7 @@ from booking_service.models import Actor, Practice
 from booking_service.queries import availability, patient_pages
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import bookings, choices
-from booking_service.web import holding
+from booking_service.web import holding, languages
 from booking_service.web.forms import Pick
 from booking_service.web.security import open_to_all
 
@@ -65,7 +65,7 @@ def do_move(token: str) -> Response | tuple[str, int]:
         pick = Pick.read(request.form.get("slot", ""))
         bookings.reschedule(booking_id, pick.practitioner_id, pick.starts_at, Actor.patient())
     except (SlotTaken, Invalid) as error:
-        return _move_page(token, str(error)), error.status
+        return _move_page(token, languages.refusal(error)), error.status
     return _to_the_visit(token)
 
 
@@ -77,7 +77,7 @@ def choose(token: str) -> Response | tuple[str, int]:
         pick = Pick.read(request.form.get("slot", ""))
         choices.choose(booking.id, pick.practitioner_id, pick.starts_at)
     except (SlotTaken, Invalid) as error:
-        return lost_page(token, find(token), str(error)), error.status
+        return lost_page(token, find(token), languages.refusal(error)), error.status
     return _to_the_visit(token)
 
 
@@ -94,7 +94,9 @@ def find(token: str) -> BookingView:
     Raises:
         NotFound: the link is none of ours.
     """
-    return patient_pages.booking(holding.links().read(Purpose.VISIT, token))
+    found = patient_pages.booking(holding.links().read(Purpose.VISIT, token))
+    languages.booked_in(found.locale)
+    return found
 
 
 def lost_page(token: str, booking: BookingView, notice: str | None = None) -> str:

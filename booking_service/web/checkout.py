@@ -7,10 +7,11 @@ from flask import Blueprint, abort, current_app, redirect, render_template, requ
 from werkzeug.wrappers import Response
 
 from booking_service.errors import GatewayUnavailable, HoldEnded, Invalid, TermsChanged
+from booking_service.languages import Language, Sentence
 from booking_service.models import BookingStatus
 from booking_service.queries import patient_pages
 from booking_service.services import checkout, holds, patients
-from booking_service.web import holding
+from booking_service.web import holding, languages
 from booking_service.web.holding import Hold, Typed
 from booking_service.web.security import open_to_all
 
@@ -34,10 +35,11 @@ def set_details(hold: str) -> Response | tuple[str, int]:
     held = _live(hold)
     typed = _typed()
     try:
-        given = patients.read_details(typed.name, typed.email, typed.phone)
+        who = (typed.name, typed.email, typed.phone)
+        given = patients.read_details(*who, languages.current())
         patients.set_details(held.booking.id, given, current_app.extensions["settings"].hold)
     except Invalid as invalid:
-        found = {error.field: error.detail for error in invalid.errors}
+        found = {error.field: languages.translated(error.detail) for error in invalid.errors}
         errors = {field: found[field] for field in ("name", "phone", "email") if field in found}
         page = render_template("book/details.html", hold=held, typed=typed, errors=errors)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
@@ -66,6 +68,7 @@ def pay(hold: str) -> Response | tuple[str, int]:
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     consent = checkout.Consent(
         terms_version=request.form.get("terms_version", 0, type=int),
+        language=request.form.get("terms_language", languages.current(), type=Language),
         address=request.remote_addr or "",
         user_agent=request.user_agent.string,
         save_card="save_card" in request.form,
@@ -135,14 +138,14 @@ def _live(token: str) -> Hold:
         if hold.booking.checkout_session_id:
             # Stripe's page outlives the hold by a moment: it may have been paid just now.
             abort(redirect(url_for("book.checkout.done", hold=token), code=303))
-        raise HoldEnded("We had to let your time go. You haven't been charged.")
+        raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))
     return hold
 
 
 def _leave_unless_held(hold: Hold) -> None:
     status = hold.booking.status
     if status is BookingStatus.EXPIRED and not hold.booking.is_paid:
-        raise HoldEnded("We had to let your time go.")
+        raise HoldEnded(Sentence("We had to let your time go."))
     if status is not BookingStatus.HELD:
         abort(redirect(holding.links().visit(hold.booking.id), code=303))
 

@@ -15,6 +15,7 @@ from booking_service.errors import (
     NotFound,
     SlotTaken,
 )
+from booking_service.languages import Sentence
 from booking_service.models import BookingStatus
 from booking_service.queries import availability, patient_pages
 from booking_service.web import forms, holding
@@ -96,7 +97,7 @@ def _hold() -> Hold:
     token = (request.view_args or {}).get("hold")
     hold = holding.find(token) if token else holding.kept()
     if hold is None:
-        raise NotFound("There is no such hold.")
+        raise NotFound(Sentence("There is no such hold."))
     return hold
 
 

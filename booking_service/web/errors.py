@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from booking_service.api import problems
 from booking_service.errors import BookingServiceError
+from booking_service.web import languages
 
 # Callers of these read JSON, or nothing at all.
 _MACHINES: Final = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
@@ -26,7 +27,9 @@ def register(app: Flask) -> None:
 def _refused(error: BookingServiceError) -> Any:  # noqa: ANN401  # a page or a problem document
     if request.path.startswith(_MACHINES):
         return problems.answer(error)
-    return render_template("error.html", status=error.status, sentence=str(error)), error.status
+    return render_template(
+        "error.html", status=error.status, sentence=languages.refusal(error)
+    ), error.status
 
 
 def _http_error(error: HTTPException) -> Any:  # noqa: ANN401  # a page or a problem document

@@ -9,6 +9,7 @@ from uuid import UUID
 from werkzeug.datastructures import MultiDict
 
 from booking_service.errors import FieldError, Invalid
+from booking_service.languages import Sentence
 from booking_service.models import CaseType, SettlementMethod
 from booking_service.queries.availability import Slot
 from booking_service.queries.finance import CaseFilter
@@ -63,7 +64,8 @@ class Pick:
             starts_at = datetime.strptime(instant, _INSTANT).replace(tzinfo=UTC)
             return cls(UUID(practitioner), starts_at)
         except ValueError as error:
-            raise Invalid(FieldError("slot", "invalid", "Choose one of the times.")) from error
+            detail = Sentence("Choose one of the times.")
+            raise Invalid(FieldError("slot", "invalid", detail)) from error
 
 
 def pick_value(slot: Slot) -> str:

@@ -18,6 +18,7 @@ from booking_service.models import VISITING, BookingStatus
 from booking_service.queries import patient_pages
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import holds, patients
+from booking_service.web import languages
 from booking_service.web.forms import Pick
 
 _COOKIE_KEY: Final = "hold"
@@ -74,7 +75,9 @@ def find(token: str) -> Hold:
     Raises:
         NotFound: the link is none of ours.
     """
-    return Hold(token, patient_pages.booking(links().read(Purpose.HOLD, token)))
+    booking = patient_pages.booking(links().read(Purpose.HOLD, token))
+    languages.booked_in(booking.locale)
+    return Hold(token, booking)
 
 
 def kept() -> Hold | None:
@@ -104,7 +107,8 @@ def take(pick: Pick, source: str | None, instead_of: Hold | None, typed: Typed |
     token = session[_COOKIE_KEY] = links().token(Purpose.HOLD, booking_id)
     if typed is not None:
         try:
-            details = patients.read_details(typed.name, typed.email, typed.phone)
+            who = (typed.name, typed.email, typed.phone)
+            details = patients.read_details(*who, languages.current())
             patients.set_details(booking_id, details, settings.hold)
         except Invalid:
             typed = None  # asked for again on the next page

@@ -6,7 +6,7 @@ from booking_service.errors import GatewayUnavailable
 from booking_service.links import Purpose
 from booking_service.queries import front_desk
 from booking_service.services import membership_pages
-from booking_service.web import holding
+from booking_service.web import holding, languages
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("joining", __name__, url_prefix="/m/<token>")
@@ -29,4 +29,5 @@ def show(token: str) -> str:
         is_known = False
     member = front_desk.membership(membership_id)
     visit = front_desk.visit(member.booking_id)
+    languages.booked_in(visit.locale)
     return render_template("book/joining.html", member=member, visit=visit, is_known=is_known)

@@ -7,13 +7,17 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import phonenumbers
+from babel.dates import format_date
 from flask import Blueprint
+from flask_babel import gettext
 
 from booking_service import calendar_file
 from booking_service.clock import utc_now
+from booking_service.languages import Language, Sentence
 from booking_service.models import Practice
-from booking_service.web import forms
-from booking_service.web.filters import zone_name
+from booking_service.queries.patient_pages import PartOfDay
+from booking_service.web import forms, languages
+from booking_service.web.filters import capital, zone_name
 
 # By the address in words: none of them learns more than where somebody is going.
 _MAPS: Final = {
@@ -21,7 +25,18 @@ _MAPS: Final = {
     "google": ("https://www.google.com/maps/dir/?api=1", "destination"),
     "waze": ("https://waze.com/ul", "q"),
 }
-_ZONES: Final = {"ET": "Eastern", "CT": "Central", "MT": "Mountain", "PT": "Pacific"}
+_ZONES: Final = {
+    "ET": Sentence("Eastern (ET)"),
+    "CT": Sentence("Central (CT)"),
+    "MT": Sentence("Mountain (MT)"),
+    "PT": Sentence("Pacific (PT)"),
+}
+
+_PARTS: Final = {
+    PartOfDay.MORNING: Sentence("Morning"),
+    PartOfDay.AFTERNOON: Sentence("Afternoon"),
+    PartOfDay.EVENING: Sentence("Evening"),
+}
 
 # An indented line of a plain text goes on with the one before it.
 _NEXT_PARAGRAPH: Final = re.compile(r"\n(?=\S)")
@@ -29,7 +44,8 @@ _NEXT_PARAGRAPH: Final = re.compile(r"\n(?=\S)")
 
 def register(bp: Blueprint) -> None:
     """Give every template these words."""
-    for word in (phone, near_day, zone_words, directions, paragraphs, forms.pick_value):
+    here = (phone, way_in, directions, zone_words)
+    for word in (*here, near_day, part_name, paragraphs, forms.pick_value):
         bp.add_app_template_filter(word)
 
 
@@ -44,14 +60,25 @@ def phone(number: str) -> str:
 def near_day(at: datetime, zone: ZoneInfo, today: date) -> str:
     """Return the day as people say it from here: "Today", "Tomorrow", else the weekday."""
     day = at.astimezone(zone).date()
-    near = {0: "Today", 1: "Tomorrow"}
-    return near.get((day - today).days) or f"{day:%A}"
+    near = {0: gettext("Today"), 1: gettext("Tomorrow")}
+    return near.get((day - today).days) or capital(format_date(day, "EEEE", languages.current()))
+
+
+def part_name(part: PartOfDay) -> str:
+    """Return the name of a part of the day: "Morning"."""
+    return languages.translated(_PARTS[part])
 
 
 def zone_words(zone: ZoneInfo) -> str:
     """Return the zone in words: "Eastern (ET)"."""
     short = zone_name(utc_now(), zone)
-    return f"{_ZONES[short]} ({short})" if short in _ZONES else short
+    return languages.translated(_ZONES.get(short, short))
+
+
+def way_in(practice: Practice) -> str:
+    """Return how one gets in, in the language of the page where the practice has said it so."""
+    is_spanish = languages.current() is Language.ES
+    return (practice.directions_es if is_spanish else None) or practice.directions
 
 
 def directions(practice: Practice, maps: str) -> str:

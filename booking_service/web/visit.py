@@ -8,11 +8,12 @@ from flask import Blueprint, Response, abort, redirect, render_template, url_for
 from booking_service import calendar_file
 from booking_service.clock import utc_now
 from booking_service.errors import NotFound
+from booking_service.languages import Sentence
 from booking_service.links import Purpose
 from booking_service.models import BookingStatus, RefundReason
 from booking_service.queries import patient_pages
 from booking_service.queries.patient_pages import BookingView
-from booking_service.web import changes, holding
+from booking_service.web import changes, holding, languages
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("visit", __name__, url_prefix="/v/<token>")
@@ -52,7 +53,7 @@ def calendar(token: str) -> Response:
     """Give the visit to the calendar on the phone."""
     booking = _paid(token)
     if booking.status is BookingStatus.EXPIRED:
-        raise NotFound("There is no visit to put into a calendar.")
+        raise NotFound(Sentence("There is no visit to put into a calendar."))
     return Response(
         calendar_file.build(_entry(booking), patient_pages.practice()),
         mimetype="text/calendar",
@@ -62,7 +63,7 @@ def calendar(token: str) -> Response:
 
 def _entry(booking: BookingView) -> calendar_file.Entry:
     times = (booking.starts_at, booking.ends_at)
-    return calendar_file.Entry(booking.id, booking.code, *times, booking.moves)
+    return calendar_file.Entry(booking.id, booking.code, *times, languages.current(), booking.moves)
 
 
 def _without_a_time(token: str, booking: BookingView) -> str:

@@ -23,6 +23,7 @@ from booking_service.gateways.payments import (
     SubscriptionOrder,
 )
 from booking_service.gateways.stripe import StripeGateway
+from booking_service.languages import Language
 from booking_service.models import RefundStatus
 
 SESSIONS = "/v1/checkout/sessions"
@@ -39,6 +40,8 @@ def order(**facts) -> CheckoutOrder:
         "expires_at": clock.utc_now() + timedelta(minutes=31),
         "return_url": "https://visits.example/done",
         "back_url": "https://visits.example/review",
+        "language": Language.ES,
+        "title": "Primera visita",
         "note": "$39.00 goes back to this card if you become a member.",
     }
     return CheckoutOrder(**plain | facts)
@@ -87,6 +90,7 @@ def test_a_payment_page_is_asked_for_in_neutral_words_and_opaque_ids(gateway, st
             "expires_at": expires_at,
             "success_url": "https://visits.example/done",
             "cancel_url": "https://visits.example/review",
+            "locale": "es",
             "custom_text": {
                 "submit": {"message": "$39.00 goes back to this card if you become a member."}
             },
@@ -96,7 +100,7 @@ def test_a_payment_page_is_asked_for_in_neutral_words_and_opaque_ids(gateway, st
                     "price_data": {
                         "currency": "usd",
                         "unit_amount": "3900",
-                        "product_data": {"name": "First visit"},
+                        "product_data": {"name": "Primera visita"},
                     },
                 }
             },

@@ -143,6 +143,7 @@ def test_the_launcher_lists_its_commands_from_anywhere(tmp_path):
             "month",
             "shell",
             "migration",
+            "translations",
             "clean",
             "help",
         ),

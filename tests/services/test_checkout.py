@@ -18,6 +18,7 @@ from booking_service.errors import (
     TermsChanged,
 )
 from booking_service.gateways.payments import Event
+from booking_service.languages import Language
 from booking_service.local.ports import wait_until
 from booking_service.models import (
     AuditRow,
@@ -61,7 +62,7 @@ from tests.factories import (
 pytestmark = pytest.mark.usefixtures("noon", "seeded", "mail")
 
 SESSIONS = "/v1/checkout/sessions"
-AGREED = checkout.Consent(1, "203.0.113.9", "a browser", save_card=True)
+AGREED = checkout.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=True)
 # Words, and not letters that come together by chance in an id.
 HEALTH = re.compile(
     r"(?<![\w.-])(?:chiropract|spin|adjust|exam\b|treat|health|doctor|dr\.|corrective)"
@@ -91,15 +92,50 @@ def actions(subject_id: UUID) -> list[str]:
 def test_what_was_agreed_to_is_kept(noon, start):
     booking_id = with_details()
 
-    start(booking_id, checkout.Consent(1, "2001:db8::1", "b" * 500, save_card=False))
+    consent = checkout.Consent(1, Language.ES, "2001:db8::1", "b" * 500, save_card=False)
+    start(booking_id, consent)
 
     [kept] = all_of(TermsAcceptance)
     [offer] = all_of(Offer)
+    [patient] = all_of(Patient)
     assert (kept.booking_id, kept.offer_id) == (booking_id, offer.id)
-    assert (kept.terms_hash, kept.accepted_at) == (offer.terms_hash, noon)
+    assert (kept.terms_hash, kept.accepted_at) == (offer.terms_hash_es, noon)
+    assert kept.language is patient.locale is Language.ES
     assert (kept.address, kept.user_agent) == ("2001:db8::1", "b" * 400)
     assert actions(booking_id) == ["booking.hold", "terms.accept"]
     assert booking(booking_id).save_card is False
+
+
+def test_an_offer_without_spanish_is_agreed_to_in_english(noon, start):
+    spanish = ("includes_es", "promise_es", "terms_es", "terms_hash_es")
+    [offer] = all_of(Offer)
+    change(Offer, offer.id, **dict.fromkeys(spanish))
+
+    start(with_details(), replace(AGREED, language=Language.ES))
+
+    [kept] = all_of(TermsAcceptance)
+    [patient] = all_of(Patient)
+    assert (kept.language, kept.terms_hash) == (Language.EN, offer.terms_hash)
+    assert patient.locale is Language.ES
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "promise"),
+    [
+        (Language.EN, "First visit", "$39.00 goes back to this card if you become a member"),
+        (Language.ES, "Primera visita", "$39.00 vuelven a esta tarjeta si usted se hace miembro"),
+    ],
+)
+def test_stripes_page_is_in_the_language_of_the_terms(
+    noon, start, stripe, language, title, promise
+):
+    start(with_details(), replace(AGREED, language=language))
+
+    [page] = stripe.listed("checkout/sessions")
+    asked = next(e for e in stripe.log() if e["path"] == "/v1/checkout/sessions")["params"]
+    assert page["locale"] == language
+    assert asked["line_items"]["0"]["price_data"]["product_data"] == {"name": title}
+    assert page["custom_text"]["submit"]["message"].startswith(promise)
 
 
 def test_the_payment_is_what_the_offer_costs_and_the_hold_lasts_while_paying(noon, travel, start):

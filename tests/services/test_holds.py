@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from booking_service.db import transaction
 from booking_service.errors import GatewayUnavailable, HoldEnded, Invalid, SlotTaken
+from booking_service.languages import Language
 from booking_service.models import (
     AuditRow,
     Booking,
@@ -221,7 +222,7 @@ def test_whoever_comes_back_after_the_hold_ended_is_told(seeded, noon, travel, g
     booking_id = hold()
     patients.set_details(booking_id, details(), HALF_AN_HOUR)
     travel(noon + HALF_AN_HOUR)
-    consent = checkout.Consent(1, "203.0.113.9", "a browser", save_card=False)
+    consent = checkout.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=False)
 
     with pytest.raises(HoldEnded):
         checkout.start(booking_id, consent, gateway, app.extensions["links"], HALF_AN_HOUR)

@@ -10,6 +10,7 @@ from booking_service import clock
 from booking_service.gateways.memberships import MembershipPageOrder
 from booking_service.gateways.payments import CheckoutOrder, RefundOrder, SubscriptionOrder
 from booking_service.gateways.stripe import StripeGateway
+from booking_service.languages import Language
 from booking_service.simulator import create_simulator  # noqa: F401 - registers the operations
 from booking_service.simulator.checks import read_params
 from booking_service.simulator.contract import contract_of
@@ -47,6 +48,8 @@ def drive(gateway, stripe) -> set[str]:
         expires_at=clock.utc_now() + timedelta(minutes=31),
         return_url="https://visits.example/done",
         back_url="https://visits.example/review",
+        language=Language.ES,
+        title="Primera visita",
         note="$39.00 goes back to this card if you become a member.",
     )
     page = spy.open_checkout(order)
@@ -73,6 +76,7 @@ def drive(gateway, stripe) -> set[str]:
             customer_id=card.customer_id,
             expires_at=clock.utc_now() + timedelta(hours=23),
             return_url="https://visits.example/m/1",
+            language=Language.ES,
             idempotency_key="membership-page:1",
         )
     )

@@ -1,0 +1,72 @@
+"""What a migration does with what was there before."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import text
+
+from booking_service import cli
+from booking_service.app import create_app
+from booking_service.db import db
+from booking_service.services import demo_data
+
+BEFORE = """
+    INSERT INTO practices (id, only_row, name, phone, email, street, city, directions, timezone,
+        visit_minutes, grid_minutes, lead_minutes, horizon_days, cutoff_hours)
+    VALUES (gen_random_uuid(), true, 'A', '+1', 'a@b.c', 's', 'c', :directions, 'UTC',
+        45, 20, 1, 1, 1);
+    INSERT INTO offers (id, version, price_cents, currency, includes, promise, terms, terms_hash,
+        published_at)
+    VALUES (gen_random_uuid(), 1, 3900, 'usd', '{Exam}', 'p', :terms, :hash, now()),
+        (gen_random_uuid(), 2, 3900, 'usd', '{Exam}', 'p', 'ours', 'another', now());
+    INSERT INTO patients (id, name, name_key, email, phone, locale)
+    VALUES (gen_random_uuid(), 'a', 'a', 'a', 'a', 'en-US'),
+        (gen_random_uuid(), 'b', 'b', 'b', 'b', 'es-MX'),
+        (gen_random_uuid(), 'c', 'c', 'c', 'c', 'pt')
+"""
+
+
+@pytest.fixture
+def older(postgres, settings):
+    """A service whose database is empty, and of no version yet."""
+    app = create_app(replace(settings, database_url=postgres.create_database("older")))
+    cli.register(app)
+    with app.app_context():
+        yield str(Path(app.root_path) / "migrations")
+        db.session.remove()
+        db.engine.dispose()
+
+
+def rows(sql: str, **facts: object) -> list[tuple]:
+    with db.engine.begin() as connection:
+        answer = connection.execute(text(sql), facts)
+        return [tuple(row) for row in answer] if answer.returns_rows else []
+
+
+def test_spanish_comes_to_what_was_there_and_goes_again(older):
+    upgrade(directory=older, revision="0003")
+    facts = {
+        "directions": demo_data.PRACTICE["directions"],
+        "terms": demo_data.TERMS,
+        "hash": hashlib.sha256(demo_data.TERMS.encode()).hexdigest(),
+    }
+    for statement in BEFORE.split(";"):
+        wanted = {name: fact for name, fact in facts.items() if f":{name}" in statement}
+        rows(statement, **wanted)
+
+    upgrade(directory=older, revision="0004")
+
+    spanish = hashlib.sha256(demo_data.TERMS_ES.encode()).hexdigest()
+    assert rows(
+        "SELECT includes_es, promise_es, terms_es, terms_hash_es FROM offers ORDER BY version"
+    ) == [
+        (list(demo_data.INCLUDES_ES), demo_data.PROMISE_ES, demo_data.TERMS_ES, spanish),
+        (None, None, None, None),
+    ]
+    assert rows("SELECT locale FROM patients ORDER BY name") == [("en",), ("es",), ("en",)]
+    assert rows("SELECT directions_es FROM practices") == [(demo_data.PRACTICE["directions_es"],)]
+    downgrade(directory=older, revision="0003")
+    assert rows("SELECT count(*) FROM offers") == [(2,)]
