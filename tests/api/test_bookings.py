@@ -192,6 +192,16 @@ def test_without_stripe_nothing_is_held(anybody, order, stripe):
     assert anybody.post("/bookings", order()).status_code == 201
 
 
+@pytest.mark.parametrize("locale", ["en", "es"])
+def test_the_language_of_a_booking_is_kept(anybody, order, stripe, locale):
+    assert anybody.post("/bookings", order(locale=locale)).status_code == 201
+
+    patient = db.session.scalars(select(Patient)).one()
+    kept = db.session.scalars(select(TermsAcceptance)).one()
+    [page] = stripe.listed("checkout/sessions")
+    assert patient.locale == kept.language == page["locale"] == locale
+
+
 @pytest.mark.parametrize(
     ("changes", "refused"),
     [

@@ -214,18 +214,26 @@ def test_a_refusal_is_said_in_spanish(phone, stripe):
     visit = factories.paid(stripe, language=Language.ES)
     link = "/v/" + current_app.extensions["links"].token("visit", visit.booking_id)
     phone.open(f"{link}/move")
-    taken = phone.times()[0]
-    practitioner = taken.partition("@")[0]
+    slot = phone.times()[1]
+    [label] = re.findall(rf'value="{slot}">([^<]*)<', phone.html)
 
-    phone.press(_label_of(phone, taken), slot=f"{practitioner}@2001-01-01T09:00Z")
+    phone.press(" ".join(label.split()), slot=slot)
+
+    assert (phone.answer.status_code, phone.heading) == (409, "Eso no es posible ahora")
+    assert "Faltan menos de 24 horas para su visita. Llámenos para cambiarla." in phone.words
+
+
+@pytest.mark.parametrize("slot", ["x", "3bb1211c-af86-466b-87e6-3528d9c79517@2001-01-01T09:00Z"])
+def test_a_time_that_is_none_of_ours_is_refused_in_spanish(phone, stripe, slot):
+    visit, _winner = factories.lost_time(stripe, current_app.extensions["gateway"])
+    link = "/v/" + current_app.extensions["links"].token("visit", visit.booking_id)
+    phone.open(f"{link}?lang=es")
+    [label] = re.findall(rf'value="{phone.times()[0]}">([^<]*)<', phone.html)
+
+    phone.press(" ".join(label.split()), slot=slot)
 
     assert phone.answer.status_code == 422
-    assert "Elija una de las horas que se muestran" in phone.words
-
-
-def _label_of(phone: Phone, value: str) -> str:
-    label = re.search(rf'value="{value}">([^<]*)<', phone.html)[1]
-    return " ".join(label.split())
+    assert re.search(r"Elija un[oa] de (las horas|nuestros profesionales)", phone.words)
 
 
 def test_a_page_that_is_not_there_is_missing_in_spanish(phone):

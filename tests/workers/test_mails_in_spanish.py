@@ -1,0 +1,198 @@
+"""Every mail to somebody who booked in Spanish is in Spanish, from the subject to the calendar."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+from flask import render_template
+from flask_babel import force_locale
+from icalendar import Calendar
+
+from booking_service.db import transaction
+from booking_service.languages import Language
+from booking_service.local.ports import wait_until
+from booking_service.models import (
+    Actor,
+    Booking,
+    BookingStatus,
+    Payment,
+    PaymentTender,
+    SettlementMethod,
+)
+from booking_service.queries import patient_pages
+from booking_service.services import bookings, checkout, choices, promises
+from booking_service.services import refunds as refunding
+from tests.factories import (
+    PRIYA,
+    at_stripe,
+    booking,
+    change,
+    converted,
+    free_slot,
+    paid,
+    refunds,
+)
+
+pytestmark = pytest.mark.usefixtures("noon", "seeded")
+
+ENGLISH = re.compile(
+    r"\b(the|you|your|and|with|back|at|on|of|is|was|hello|visit|now|clinic)\b", re.IGNORECASE
+)
+# Names and addresses, which no language changes.
+KEPT = re.compile(r"https?://\S+|<[^>]*>|\S+@\S+|Mill Street, Suite 2|Visa|Plan|Alder Chiropractic")
+HEALTH = re.compile(r"(?i)salud|tratamiento|examen|columna|ajuste|dolor|quiro|dr\.|doctor")
+IN_SPANISH = {"language": Language.ES}
+
+
+def checked(letter) -> str:
+    """What a mail says, once nothing in it is English."""
+    html = re.sub(r"<head>.*?</head>", "", letter.html, flags=re.DOTALL)
+    assert '<html lang="es-US">' in letter.html
+    for form in (letter.subject, letter.text, html):
+        assert ENGLISH.findall(KEPT.sub(" ", form)) == []
+    assert not HEALTH.search(letter.subject)
+    if letter.calendar:
+        [event] = Calendar.from_ical(letter.calendar).walk("VEVENT")
+        assert event["SUMMARY"] == "Primera visita"
+        assert event["DESCRIPTION"].startswith("Su código es FV-")
+    return " ".join(letter.text.split())
+
+
+def test_a_confirmation(stripe, work, mail):
+    visit = paid(stripe, **IN_SPANISH)
+    work()
+
+    [letter] = mail.letters
+    text = checked(letter)
+    assert letter.subject == "Su visita está reservada: lun, 23 nov, 12:00\xa0p.\u202fm."
+    assert "lunes 23 de noviembre a las 12:00 p. m. (hora de la clínica, ET)" in text
+    assert "Sus $39.00 vuelven a la tarjeta Visa 4242 si usted se hace miembro" in text
+    assert f"Código: {booking(visit.booking_id).code}" in text
+    assert "Estacionamiento detrás del edificio" in text
+
+
+@pytest.mark.parametrize(
+    ("actor", "money"),
+    [
+        (Actor.patient(), "Sus $39.00 no se devuelven"),
+        (PRIYA, "Sus $39.00 vuelven a la tarjeta Visa 4242."),
+    ],
+    ids=["kept", "returned"],
+)
+def test_a_cancellation(stripe, work, mail, actor, money):
+    visit = paid(stripe, slot=free_slot(5), **IN_SPANISH)
+    work()
+    mail.letters.clear()
+
+    bookings.cancel(visit.booking_id, actor)
+    work()
+
+    assert money in checked(mail.letters[0])
+    assert mail.letters[0].subject.startswith("Cancelada: lun, 23 nov, ")
+
+
+def test_a_move(stripe, work, mail):
+    visit = paid(stripe, slot=free_slot(5), **IN_SPANISH)
+    slot = free_slot(300)
+    bookings.reschedule(visit.booking_id, slot.practitioner_id, slot.starts_at, PRIYA)
+    work()
+
+    assert "No hay que pagar otra vez" in checked(mail.letters[-1])
+    assert mail.letters[-1].subject.startswith("Nueva hora: ")
+
+
+def test_a_lost_time_and_its_money(stripe, work, mail, gateway):
+    slot = free_slot()
+    late = at_stripe(slot, **IN_SPANISH)
+    change(Booking, late.booking_id, status=BookingStatus.EXPIRED)
+    paid(stripe, slot=slot, name="Robin Hale", email="robin@example.com")
+    stripe.pay(late.stripe_checkout_session_id)
+    checkout.confirm(late.stripe_checkout_session_id, gateway)
+    work()
+
+    letter = next(one for one in mail.letters if one.to == "dana@example.com")
+    assert "vuelven solos a la tarjeta Visa 4242 el martes 24 de noviembre" in checked(letter)
+    choices.send_back(late.booking_id)
+    work()
+    assert "pero la visita no se reservó." in checked(mail.letters[-1])
+
+
+def test_a_new_members_money(stripe, work, mail):
+    converted(stripe, **IN_SPANISH)
+    work()
+
+    text = checked(mail.letters[-1])
+    assert mail.letters[-1].subject == "Le damos la bienvenida. Sus $39.00 ya van de vuelta"
+    assert "Corrective, 4 visitas al mes" in text
+    assert "Próximo pago: $149.00 dentro de un mes" in text
+
+
+def test_a_member_without_a_refund(stripe, work, mail):
+    visit = converted(stripe, **IN_SPANISH)
+    with transaction() as session:
+        promises.money_returned(session, visit.payment.id)
+    work()
+
+    assert "Su membresía ha comenzado." in checked(mail.letters[-1])
+
+
+def test_a_second_payment(stripe, work, mail, gateway):
+    for payment in (at_stripe(**IN_SPANISH), at_stripe(**IN_SPANISH)):
+        stripe.pay(payment.stripe_checkout_session_id)
+        checkout.confirm(payment.stripe_checkout_session_id, gateway)
+    work()
+
+    assert "Usted pagó dos veces por una visita." in checked(mail.letters[-1])
+
+
+def test_a_refund_that_bounced(stripe, work, mail, gateway):
+    converted(stripe, card="4000000000005126", **IN_SPANISH)
+    work()
+    [refund] = refunds()
+    stripe.advance(60)
+    wait_until(lambda: stripe.refunds()[0]["status"] == "failed", "the refund to bounce")
+    refunding.apply_news(refund.stripe_refund_id, gateway)
+    work()
+
+    assert "El dinero sigue siendo suyo." in checked(mail.letters[-1])
+    assert mail.letters[-1].subject == "No pudimos devolver $39.00 a su tarjeta"
+
+
+@pytest.mark.parametrize("method", SettlementMethod)
+@pytest.mark.parametrize("tender", PaymentTender)
+def test_money_paid_another_way(method, tender):
+    practice = patient_pages.practice()
+    facts = {
+        "practice": practice,
+        "patient": SimpleNamespace(name="Dana Whitfield"),
+        "payment": Payment(tender=tender, card_brand="visa", card_last4="4242"),
+        "refund": SimpleNamespace(amount_cents=3900),
+        "settlement": SimpleNamespace(method=method, reference="R-7"),
+        "visit_url": "https://visits.example/v/1",
+        "zone": practice.zone,
+    }
+    with force_locale(Language.ES):
+        forms = {
+            form: render_template(f"emails/refund_settled_otherwise/{name}", **facts)
+            for form, name in (
+                ("subject", "subject.txt"),
+                ("text", "body.txt"),
+                ("html", "body.html"),
+            )
+        }
+
+    text = checked(SimpleNamespace(**forms, calendar=None))
+    assert "Le devolvimos sus $39.00" in text
+    assert ("no llegará nada a la tarjeta Visa 4242" in text) is (tender is PaymentTender.CARD)
+
+
+def test_somebody_who_booked_in_english_is_written_to_in_english(stripe, work, mail):
+    paid(stripe, slot=free_slot(9), name="Robin Hale", email="robin@example.com", **IN_SPANISH)
+    paid(stripe)
+    work()
+
+    told = {letter.to: letter.subject.partition(":")[0] for letter in mail.letters}
+    assert told == {
+        "dana@example.com": "You're booked",
+        "robin@example.com": "Su visita está reservada",
+    }
