@@ -36,7 +36,7 @@ Texto de muestra. Los asesores legales de la clínica deben revisarlo antes de u
    pago de la membresía.
 3. El reembolso se envía solo, a la tarjeta con la que usted pagó. Los bancos suelen mostrarlo en 5
    a 10 días hábiles. Si no se puede devolver a esa tarjeta, le pagaremos de otra manera.
-4. La membresía es decisión suya. Decir que no no le cuesta nada.
+4. La membresía es decisión suya. No cuesta nada decir que no.
 5. Cancele o cambie su visita hasta 24 horas antes de que comience y recibirá un reembolso completo.
    Después de ese plazo, o si no viene, no hay reembolso.
 6. La oferta es para personas que son nuevas en la clínica.
