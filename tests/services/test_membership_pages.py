@@ -102,6 +102,7 @@ def test_the_page_is_asked_for_in_neutral_words_and_opaque_ids(noon, decide, str
         "expires_at": str(int((noon + DAY).timestamp())),
         "success_url": links.join(id_),
         "cancel_url": links.join(id_),
+        "locale": "en",
         "line_items": {"0": {"price": plan().stripe_price_id, "quantity": "1"}},
         "metadata": ours,
         "subscription_data": {"metadata": ours},
