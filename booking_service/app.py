@@ -14,6 +14,7 @@ from booking_service.db import db, engine_options
 from booking_service.gateways.smtp import SmtpMailer
 from booking_service.gateways.stripe import StripeGateway
 from booking_service.links import Links
+from booking_service.queries.ready import ReadyAnswers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -48,6 +49,7 @@ def create_app(settings: Settings | None = None, *, is_called: bool = True) -> F
     app.extensions["settings"] = settings
     app.extensions["gateway"] = StripeGateway(settings, min(settings.stripe_timeout, _PERSON_WAITS))
     app.extensions["mailer"] = SmtpMailer(settings.smtp_url, settings.mail_from)
+    app.extensions["ready_answers"] = ReadyAnswers(settings.database_url)
     app.extensions["links"] = Links(settings.secret_key, settings.public_base_url)
     db.init_app(app)
     web.register(app)

@@ -90,6 +90,7 @@ def served_app(settings: Settings) -> Iterator[Flask]:
         upgrade(directory=str(Path(made.root_path) / "migrations"))
         db.engine.dispose()
     yield made
+    made.extensions["ready_answers"].close()
     with made.app_context():
         db.engine.dispose()
 

@@ -24,7 +24,12 @@ from booking_service.models.reconciliation import (
     StripeMovement,
 )
 from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
-from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
+from booking_service.models.schedule import (
+    Practitioner,
+    TimeOff,
+    TimetableVersion,
+    WorkingHours,
+)
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.webhooks import WebhookEvent
@@ -88,6 +93,7 @@ __all__ = [
     "Tender",
     "TermsAcceptance",
     "TimeOff",
+    "TimetableVersion",
     "Topic",
     "WebhookEvent",
     "WorkingHours",
