@@ -1,6 +1,7 @@
 """A finished answer is given again exactly as long as it is true."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from sqlalchemy import text, update
 from booking_service import clock
 from booking_service.clock import local_day, utc_now
 from booking_service.db import db, transaction
+from booking_service.local.ports import wait_until
 from booking_service.models import (
     Actor,
     Booking,
@@ -21,7 +23,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability, ready
 from booking_service.queries.ready import Ready
-from booking_service.services import bookings, holds
+from booking_service.services import audit, bookings, holds
 from tests.factories import change, free_slot, hold, paid
 
 SLOTS = "/api/v1/slots?days=3"
@@ -37,13 +39,17 @@ def fresh():
     practice = availability.the_practice()
     days = availability.free_days(local_day(utc_now(), practice.zone), 3)
     return [
-        (slot.starts_at.isoformat(), str(slot.practitioner_id)) for day in days for slot in day.slots
+        (slot.starts_at.isoformat(), str(slot.practitioner_id))
+        for day in days
+        for slot in day.slots
     ]
 
 
 def told(client):
     days = client.get(SLOTS).get_json()["days"]
-    return [(slot["starts_at"], slot["practitioner"]["id"]) for day in days for slot in day["slots"]]
+    return [
+        (slot["starts_at"], slot["practitioner"]["id"]) for day in days for slot in day["slots"]
+    ]
 
 
 def only(model, **facts):
@@ -77,7 +83,7 @@ def to_another_practitioner(gateway):
     change(Booking, booking_id, practitioner_id=others[0])
 
 
-def at_once(act):
+def after(act):
     def story(gateway):
         yield
         act()
@@ -86,14 +92,14 @@ def at_once(act):
 
 
 CHANGES = {
-    "a time is held": at_once(lambda: hold(free_slot(3))),
+    "a time is held": after(lambda: hold(free_slot(3))),
     "a hold is let go": released,
     "a visit is moved": moved,
     "a visit goes to another practitioner": to_another_practitioner,
-    "everybody is away": at_once(everybody_is_away),
-    "hours change": at_once(lambda: only(WorkingHours, closes_minute=13 * 60)),
-    "somebody sees nobody any more": at_once(lambda: only(Practitioner, is_bookable=False)),
-    "the practice asks for more notice": at_once(lambda: only(Practice, lead_minutes=600)),
+    "everybody is away": after(everybody_is_away),
+    "hours change": after(lambda: only(WorkingHours, closes_minute=13 * 60)),
+    "somebody sees nobody any more": after(lambda: only(Practitioner, is_bookable=False)),
+    "the practice asks for more notice": after(lambda: only(Practice, lead_minutes=600)),
 }
 
 
@@ -217,3 +223,38 @@ def test_a_booking_that_holds_no_time_changes_no_version(app):
     change(Booking, booking_id, source="article")
 
     assert app.extensions["ready_answers"]._version() == version
+
+
+def test_two_bookings_that_end_at_once_do_not_wait_for_each_other(app):
+    """One writes its audit row before, one after its booking: the order of their locks is one."""
+    one = free_slot(3)
+    others = availability.soonest(60, one.practitioner_id)
+    first = hold(next(slot for slot in others if slot.starts_at >= one.ends_at))
+    second = hold(one)
+
+    def note(session, booking_id):
+        audit.record(session, Actor.system(), "booking.hold", booking_id)
+        session.flush()
+
+    def shorten(session, booking_id):
+        until = Booking.ends_at - timedelta.resolution
+        session.execute(update(Booking).where(Booking.id == booking_id).values(ends_at=until))
+
+    def end(booking_id, *acts):
+        with app.app_context(), transaction() as session:
+            for act in acts:
+                act(session, booking_id)
+
+    with ThreadPoolExecutor(2) as pool:
+        with db.engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('audit chain'))"))
+            ended = [pool.submit(end, first, note, shorten)]
+            wait_until(lambda: waiting(connection) == 1, "the first waits")
+            ended.append(pool.submit(end, second, shorten, note))
+            wait_until(lambda: waiting(connection) == 2, "both wait")
+
+        assert [each.exception() for each in ended] == [None, None]
+
+
+def waiting(connection) -> int:
+    return connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))

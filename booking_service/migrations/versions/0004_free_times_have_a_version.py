@@ -4,8 +4,8 @@ Pages and callers ask for free times far more often than anything else. With a w
 the same transaction as a booking, a finished answer can be kept until it is not true any more.
 
 The word of a practitioner's bookings is written at the very end of a transaction (a deferred
-trigger), so that nobody holds it while waiting for another lock: two bookings cannot wait for each
-other.
+trigger), so that nobody holds it while waiting for another lock. The lock of the audit log, which is
+taken there, too, always comes first: two bookings cannot wait for each other.
 
 Locks: SHARE ROW EXCLUSIVE on five tables, each for milliseconds. Data: none changed.
 """
@@ -33,6 +33,7 @@ def upgrade() -> None:
         """
         CREATE FUNCTION timetable_of_practitioner() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('audit chain'));
             INSERT INTO timetable_versions (id, token)
             SELECT id, gen_random_uuid()
             FROM (SELECT NEW.practitioner_id AS id UNION SELECT OLD.practitioner_id) AS touched
