@@ -62,6 +62,13 @@ def test_rows_are_locked_in_one_way_only():
     assert found == ["db.py"]
 
 
+def test_refunds_and_promises_move_where_it_is_written_down():
+    moving = re.compile(r"\b(refund|owed|promise)\.move_to\(")
+    found = sorted(p.name for p in SOURCES if moving.search(p.read_text()))
+
+    assert found == ["promises.py", "refund_rows.py"]
+
+
 def test_only_the_clock_asks_the_time():
     asking = re.compile(r"datetime\.now\(|\.utcnow\(|date\.today\(|time\.time\(\)")
     apart = {"simulator", "local"}  # they stand alone, with a clock of their own
