@@ -203,23 +203,6 @@ def test_what_was_recorded_at_the_desk_is_in_the_drawer_with_its_receipt(stripe,
     assert state.state()["ledger"]["accounts"]["desk_takings"] == 14900
 
 
-def test_a_membership_cancelled_within_days_keeps_the_promise_and_is_shown(
-    noon, member, stripe, gateway
-):
-    cancel(stripe, subscription_of(member))
-
-    for _ in range(2):
-        membership_news.subscription_changed(subscription_of(member), gateway)
-
-    row = membership(member)
-    assert row.status is M.CANCELLED
-    assert abs(row.ended_at - noon) < timedelta(minutes=5)
-    assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.SETTLED]
-    [refund] = refunds()
-    [early] = [one for one in all_of(AuditRow) if one.action == "membership.cancelled_early"]
-    assert (early.subject_id, early.after) == (member, {"refund": str(refund.id), "days": 0})
-
-
 @pytest.mark.parametrize(("days", "marks"), [(14, 1), (15, 0)])
 def test_a_membership_is_cancelled_early_within_14_days_of_the_refund(
     noon, member, gateway, days, marks
