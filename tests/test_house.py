@@ -90,6 +90,14 @@ def test_a_process_expects_the_newest_migration():
     assert scripts.get_current_head() == HEAD
 
 
+def test_the_list_of_hard_cases_names_tests_that_exist():
+    listed = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "hard-cases.md").read_text())
+    stories = "".join(p.read_text() for p in ROOT.glob("tests/hard_cases/*.py"))
+
+    assert len(listed) > 30
+    assert [name for name in listed if f"def {name}(" not in stories] == []
+
+
 def test_nothing_names_a_machine_or_a_package_index():
     hosts = ["pypi" + ".org", "python" + "hosted", "npmjs" + ".org", "deb.deb" + "ian"]
     texts = (p for p in ROOT.glob("**/*") if p.is_file() and not {".venv", ".git"} & {*p.parts})

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from flask import current_app
 
-from booking_service.models import Booking
+from booking_service.models import Booking, Practice
 from booking_service.services import memberships, promises
 from tests.case_makers import case_of
 from tests.factories import all_of, booking, change, free_slot, in_treatment, paid, plan, refunds
@@ -179,13 +179,27 @@ def test_a_sweep_after_24_hours_is_an_hour_wrong_when_the_clocks_change(
     assert left_open_until_swept(day, stripe, travel) == wrong[day]
 
 
-@BOTH
-def test_clinic_clock_changes_and_pages_show_clinic_time_with_its_zone(phone, stripe, travel, day):
+def page_of_the_last_minute(day, phone, stripe, travel):
+    """What the patient's page says of a visit in the last minute of that day."""
     visit = paid(stripe)
     change(Booking, visit.booking_id, starts_at=day[1] - SECOND, ends_at=day[1])
     travel(day[0])
 
     phone.open("/v/" + current_app.extensions["links"].token("visit", visit.booking_id))
+    return phone.words
 
-    assert "11:59 PM" in phone.words
-    assert "(clinic time, ET)" in phone.words
+
+@BOTH
+def test_clinic_clock_changes_and_pages_show_clinic_time_with_its_zone(phone, stripe, travel, day):
+    said = page_of_the_last_minute(day, phone, stripe, travel)
+
+    assert "11:59 PM" in said
+    assert "(clinic time, ET)" in said
+
+
+def test_in_any_other_zone_the_page_would_show_another_time(phone, stripe, travel):
+    """The control."""
+    [practice] = all_of(Practice)
+    change(Practice, practice.id, timezone="Etc/GMT+5")  # what New York's was before spring
+
+    assert "10:59 PM" in page_of_the_last_minute(SPRING, phone, stripe, travel)
