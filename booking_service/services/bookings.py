@@ -198,10 +198,11 @@ def held(session: Session, booking_id: UUID) -> Booking:
     return booking
 
 
-def let_go(booking: Booking) -> None:
+def let_go(session: Session, booking: Booking) -> None:
     """Free the time of a hold; a booking that was paid for stays."""
     if booking.status is BookingStatus.HELD:
         booking.move_to(BookingStatus.EXPIRED)
+        audit.moved(session, "booking", booking.id, BookingStatus.HELD, BookingStatus.EXPIRED)
 
 
 def with_patient(session: Session, booking_id: UUID) -> Booking:

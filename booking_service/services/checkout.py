@@ -131,7 +131,7 @@ def write_down(found: Checkout) -> None:
         elif found.payment is not None:
             receipts.take(session, booking, payment, found.payment)
         elif payment.status is PaymentStatus.OPEN:
-            _close(booking, payment, found)
+            _close(session, booking, payment, found)
 
 
 def sweep(gateway: PaymentGateway) -> int:
@@ -187,7 +187,7 @@ def _lock(session: Session, booking_id: UUID) -> tuple[Booking | None, Payment |
     return booking, payment
 
 
-def _close(booking: Booking, payment: Payment, found: Checkout) -> None:
+def _close(session: Session, booking: Booking, payment: Payment, found: Checkout) -> None:
     """Free the time of a page on which nothing was paid, and nothing can be any more."""
     if found.has_failed:
         payment.status = PaymentStatus.FAILED
@@ -195,7 +195,7 @@ def _close(booking: Booking, payment: Payment, found: Checkout) -> None:
         payment.status = PaymentStatus.EXPIRED
     else:
         return
-    bookings.let_go(booking)
+    bookings.let_go(session, booking)
 
 
 def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:
