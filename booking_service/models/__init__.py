@@ -21,6 +21,7 @@ from booking_service.models.reconciliation import (
     DiscrepancyKind,
     Payout,
     ReconciliationRun,
+    StripeBalance,
     StripeMovement,
 )
 from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
@@ -88,6 +89,7 @@ __all__ = [
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "StripeBalance",
     "StripeMovement",
     "Subject",
     "Tender",
