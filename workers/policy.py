@@ -78,6 +78,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "fetch undelivered events": ("webhooks.sweep", minute),
         "let promises of past days lapse": ("promises.sweep", minute),
         "end memberships nobody paid for": ("memberships.sweep", minute),
+        "remind patients of their visits": ("notifications.remind", minute),
         "compare the books": ("reconciliation.nightly", settings.reconcile_interval),
     }
     return {

@@ -30,8 +30,8 @@ from booking_service.services import (
     promises,
 )
 from booking_service.services import refunds as refunding
+from booking_service.services.letters import PostOffice
 from booking_service.services.memberships import Tendered
-from booking_service.services.notifications import PostOffice
 from tests.factories import (
     PRIYA,
     all_of,
@@ -84,7 +84,7 @@ def post_office(app, server) -> PostOffice:
     def render(template, facts):
         return app.jinja_env.get_template(template).render(**facts)
 
-    return PostOffice(server, render, app.extensions["links"], LEASE)
+    return PostOffice(server, None, render, app.extensions["links"], LEASE)
 
 
 def sent(mail) -> SimpleNamespace:
