@@ -152,16 +152,15 @@ def _record(session: Session, phone: str, action: str) -> None:
 
 def _may_text(session: Session, booking_id: UUID) -> bool:
     """Whether the patient agreed, has a mobile, has not stopped, and it is early enough."""
-    booking, phone, hours = session.execute(
-        select(Booking, Patient.phone, Practice.last_reminder_hours)
+    starts_at, agreed_at, phone = session.execute(
+        select(Booking.starts_at, Booking.texts_agreed_at, Patient.phone)
         .join(Patient, Patient.id == Booking.patient_id)
-        .join(Practice, Practice.only_row)
         .where(Booking.id == booking_id)
-        .execution_options(populate_existing=True)
     ).one()
-    if booking.texts_agreed_at is None or not _is_mobile(phone):
+    if agreed_at is None or not _is_mobile(phone):
         return False
-    if utc_now() >= booking.starts_at - timedelta(hours=hours) / 2:
+    hours = session.scalars(select(Practice)).one().last_reminder_hours
+    if utc_now() >= starts_at - timedelta(hours=hours) / 2:
         return False
     return session.scalar(select(TextStop.id).where(TextStop.phone == phone)) is None
 
