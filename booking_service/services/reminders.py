@@ -48,11 +48,7 @@ def _owe(session: Session, topic: Topic, between: tuple[datetime, datetime]) -> 
             Booking.starts_at > between[0],
             Booking.starts_at <= between[1],
             _was_not_told_lately(utc_now() - _QUIET),
-            ~exists().where(
-                Reminder.booking_id == Booking.id,
-                Reminder.topic == topic,
-                Reminder.moves == Booking.moves,
-            ),
+            ~_is_owed(topic),
         )
         .order_by(Booking.starts_at)
         .limit(_SWEEP_AT_MOST)
@@ -67,6 +63,14 @@ def _owe(session: Session, topic: Topic, between: tuple[datetime, datetime]) -> 
     for reminder_id in reminders:
         outbox.post(session, topic, reminder_id)
     return len(reminders)
+
+
+def _is_owed(topic: Topic) -> ColumnElement[bool]:
+    return exists().where(
+        Reminder.booking_id == Booking.id,
+        Reminder.topic == topic,
+        Reminder.moves == Booking.moves,
+    )
 
 
 def _was_not_told_lately(since: datetime) -> ColumnElement[bool]:
