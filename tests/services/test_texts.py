@@ -186,6 +186,8 @@ def test_what_a_text_could_not_say_is_said_by_mail_once(visit, remind, work, mai
     assert (len(texts.sent), len(mail.letters)) == (1, 1)
     assert soon() == {Channel.SMS: status, Channel.EMAIL: S.SENT}
     assert text_row().failure_code == "30005"
+    owed = [m for m in all_of(OutboxMessage) if m.topic is Topic.VISIT_SOON]
+    assert len(owed) == 2  # the text, and then the mail
 
 
 def test_when_it_is_not_true_any_more_no_mail_follows_an_undelivered_text(
