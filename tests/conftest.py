@@ -174,6 +174,20 @@ def mail(app: Flask) -> Iterator[SimpleNamespace]:
 
 
 @pytest.fixture
+def texts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The texts that would have left, in order; without this fixture texts are off."""
+    box = SimpleNamespace(sent=[], refusal=None)
+
+    def send(text: object) -> None:
+        if box.refusal is not None:
+            raise box.refusal
+        box.sent.append(text)
+
+    monkeypatch.setitem(app.extensions, "texts", SimpleNamespace(send=send))
+    return box
+
+
+@pytest.fixture
 def persevere(work, travel) -> Callable[[], list[str]]:
     """Do all work that is due now or will be within a minute; no time passes but the clock's."""
 

@@ -79,6 +79,9 @@ class BookingSent(Sent):
     save_card: bool = Field(
         default=False, description="The patient agrees to keep the card for a membership."
     )
+    sms_opt_in: bool = Field(
+        default=False, description="The patient agrees to reminders by text message."
+    )
     locale: str = Field(default="en-US", pattern=r"^[a-z]{2}(-[A-Z]{2})?$")
     source: Text | None = Field(
         default=None, max_length=100, description="Which button or article. Nothing personal."

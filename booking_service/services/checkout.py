@@ -29,6 +29,7 @@ from booking_service.gateways.payments import (
 )
 from booking_service.links import Links
 from booking_service.models import (
+    TEXT_CONSENT_VERSION,
     Actor,
     Booking,
     BookingStatus,
@@ -62,6 +63,7 @@ class Consent:
     address: str
     user_agent: str
     save_card: bool
+    texts: bool = False  # reminders by text message
 
 
 def start(
@@ -84,6 +86,8 @@ def start(
         if payment.checkout_url is not None:
             return payment.checkout_url
         booking.save_card = consent.save_card
+        booking.texts_agreed_at = utc_now() if consent.texts else None
+        booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
         booking.hold_expires_at = utc_now() + lifetime
         audit.record(
             session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id)
