@@ -11,9 +11,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from booking_service import api, logs, web
 from booking_service.config import Settings
 from booking_service.db import db, engine_options
+from booking_service.gateways.sms import TextMessages
 from booking_service.gateways.smtp import SmtpMailer
 from booking_service.gateways.stripe import StripeGateway
 from booking_service.links import Links
+from booking_service.queries.ready import ReadyAnswers
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 
@@ -48,6 +50,8 @@ def create_app(settings: Settings | None = None, *, is_called: bool = True) -> F
     app.extensions["settings"] = settings
     app.extensions["gateway"] = StripeGateway(settings, min(settings.stripe_timeout, _PERSON_WAITS))
     app.extensions["mailer"] = SmtpMailer(settings.smtp_url, settings.mail_from)
+    app.extensions["ready_answers"] = ReadyAnswers(settings.database_url)
+    app.extensions["texts"] = _texts(settings)
     app.extensions["links"] = Links(settings.secret_key, settings.public_base_url)
     db.init_app(app)
     web.register(app)
@@ -61,3 +65,12 @@ def create_app(settings: Settings | None = None, *, is_called: bool = True) -> F
 
         cli.register(app)
     return app
+
+
+def _texts(settings: Settings) -> TextMessages | None:
+    """Return the way text messages take, if the practice sends any."""
+    if not settings.sms_url:
+        return None
+    from booking_service.gateways.twilio import TwilioTexts  # noqa: PLC0415  # off for most
+
+    return TwilioTexts(settings.sms_url, f"{settings.public_base_url}/webhooks/sms")

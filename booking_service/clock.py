@@ -28,6 +28,12 @@ def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
     return start.astimezone(UTC), end.astimezone(UTC)
 
 
+def next_morning(after: datetime, zone: ZoneInfo) -> datetime:
+    """Return nine o'clock on the practice's next local day, in UTC."""
+    morning = datetime.combine(local_day(after, zone) + timedelta(days=1), time(9), tzinfo=zone)
+    return morning.astimezone(UTC)
+
+
 def local_day(at: datetime, zone: ZoneInfo) -> date:
     """Return the date on the practice's wall calendar at an instant."""
     return at.astimezone(zone).date()

@@ -1,6 +1,7 @@
 """Settings, read once from the environment and checked before anything starts."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
@@ -11,6 +12,7 @@ STRIPE_API: Final = "https://api.stripe.com"
 
 # What an operator of a service with real money would call placeholders.
 _SECRET_BYTES: Final = 32
+_SMS_FROM: Final = re.compile(r"from=(?:\+|%2B)[1-9][0-9]{6,14}")
 
 
 class ConfigError(Exception):
@@ -32,6 +34,7 @@ class Settings:
     stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
     smtp_url: str = field(repr=False)
     mail_from: str
+    sms_url: str = field(default="", repr=False)  # empty: no text messages
     stripe_api_base: str = STRIPE_API
     trusted_proxy_count: int = 0
     log_format: str = "json"
@@ -83,6 +86,7 @@ class Settings:
             stripe_webhook_secrets=_webhook_secrets(env),
             smtp_url=_url(env, "SMTP_URL", "smtp", "smtps"),
             mail_from=_required(env, "MAIL_FROM"),
+            sms_url=_sms_url(env),
             stripe_api_base=_stripe_base(env),
             trusted_proxy_count=_count(env, "TRUSTED_PROXY_COUNT", 0),
             log_format=_choice(env, "LOG_FORMAT", "json", "text"),
@@ -139,6 +143,21 @@ def _stripe_key(env: Mapping[str, str]) -> str:
         raise ConfigError("STRIPE_API_KEY must be a secret or restricted Stripe key")
     if _is_live(value) and not env.get("PUBLIC_BASE_URL", "").startswith("https://"):
         raise ConfigError("PUBLIC_BASE_URL must be https with a live STRIPE_API_KEY")
+    return value
+
+
+def _sms_url(env: Mapping[str, str]) -> str:
+    """Return twilio://SID:TOKEN@host/?from=+15185550100, or nothing."""
+    if not env.get("SMS_URL"):
+        return ""
+    value = _url(env, "SMS_URL", "twilio", "twilio+http")
+    parts = urlsplit(value)
+    if not parts.username or not parts.password:
+        raise ConfigError("SMS_URL must hold an account and its token")
+    if not _SMS_FROM.fullmatch(parts.query):
+        raise ConfigError("SMS_URL must end in ?from= and a number like +15185550100")
+    if parts.scheme == "twilio+http" and parts.hostname != "127.0.0.1":
+        raise ConfigError("SMS_URL must be twilio:// unless the host is 127.0.0.1")
     return value
 
 

@@ -148,6 +148,12 @@ class SignatureInvalid(BookingServiceError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class TextSignatureInvalid(SignatureInvalid):
+    """What says to come from the provider of text messages was not signed with our token."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class SignInFailed(BookingServiceError):
     """E-mail and password do not belong together. It never says which was wrong."""
 
@@ -182,8 +188,32 @@ class GatewayRefused(BookingServiceError):
         self.decline_code = decline_code
 
 
-class MailUnavailable(BookingServiceError):
-    """The mail server did not take a letter. Trying again is safe."""
+class MessageUnavailable(BookingServiceError):
+    """A mail or a text was not taken. Trying again is safe."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class MailUnavailable(MessageUnavailable):
+    """The mail server did not take a letter."""
 
     code = "mail_unavailable"
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class TextUnavailable(MessageUnavailable):
+    """The provider of text messages did not take one."""
+
+    code = "text_unavailable"
+
+
+class MessageRefused(BookingServiceError):
+    """A mail or a text will never be taken: trying again will not help.
+
+    `reason` is the code of the mail server or of the provider.
+    """
+
+    code = "message_refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason

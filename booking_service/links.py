@@ -58,6 +58,10 @@ class Links:
         """Return the address of a patient's own page."""
         return f"{self._base_url}/v/{self.token(Purpose.VISIT, booking_id)}"
 
+    def book(self, source: str) -> str:
+        """Return the address of the free times; `source` says what brought the patient there."""
+        return f"{self._base_url}/book?src={source}"
+
     def review(self, booking_id: UUID) -> str:
         """Return the address to come back to when the patient leaves Stripe without paying."""
         return f"{self._base_url}/book/{self.token(Purpose.HOLD, booking_id)}/review"

@@ -90,6 +90,7 @@ def served_app(settings: Settings) -> Iterator[Flask]:
         upgrade(directory=str(Path(made.root_path) / "migrations"))
         db.engine.dispose()
     yield made
+    made.extensions["ready_answers"].close()
     with made.app_context():
         db.engine.dispose()
 
@@ -170,6 +171,20 @@ def mail(app: Flask) -> Iterator[SimpleNamespace]:
     app.extensions["mailer"] = SimpleNamespace(send=box.letters.append)
     yield box
     app.extensions["mailer"] = kept
+
+
+@pytest.fixture
+def texts(app: Flask, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """The texts that would have left, in order; without this fixture texts are off."""
+    box = SimpleNamespace(sent=[], refusal=None)
+
+    def send(text: object) -> None:
+        if box.refusal is not None:
+            raise box.refusal
+        box.sent.append(text)
+
+    monkeypatch.setitem(app.extensions, "texts", SimpleNamespace(send=send))
+    return box
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import ScalarResult, Select, select
 
+from booking_service.clock import utc_now
 from booking_service.db import db, locked, transaction
 from booking_service.languages import Language
 from booking_service.models import (
@@ -31,6 +32,12 @@ def free_slot(nth: int = 0) -> availability.Slot:
     return availability.soonest(nth + 1)[nth]
 
 
+def slot_in(hours: float) -> availability.Slot:
+    """The first free time at least so many hours from now."""
+    earliest = utc_now() + timedelta(hours=hours)
+    return next(slot for slot in availability.soonest(2000) if slot.starts_at >= earliest)
+
+
 def hold(slot: availability.Slot | None = None, lifetime: timedelta = HALF_AN_HOUR) -> UUID:
     slot = slot or free_slot()
     return holds.place(slot.practitioner_id, slot.starts_at, lifetime, None)
@@ -46,6 +53,7 @@ def at_stripe(
     slot: availability.Slot | None = None,
     *,
     save_card: bool = True,
+    texts: bool = False,
     lifetime: timedelta = HALF_AN_HOUR,
     language: Language = Language.EN,
     **person: str,
@@ -53,7 +61,7 @@ def at_stripe(
     """A held time whose patient was sent to Stripe's page."""
     booking_id = hold(slot, lifetime)
     patients.set_details(booking_id, details(**person), lifetime)
-    consent = checkout.Consent(1, language, "203.0.113.9", "a browser", save_card)
+    consent = checkout.Consent(1, language, "203.0.113.9", "a browser", save_card, texts)
     extensions = current_app.extensions
     checkout.start(booking_id, consent, extensions["gateway"], extensions["links"], lifetime)
     return payment_of(booking_id)

@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from booking_service.clock import day_bounds, local_day, utc_now
+from booking_service.clock import day_bounds, local_day, next_morning, utc_now
 
 ALBANY = ZoneInfo("America/New_York")
 
@@ -45,3 +45,19 @@ def test_the_wall_rules_wherever_an_instant_was_written_down():
     at = datetime(2026, 11, 24, 10, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
 
     assert local_day(at, ALBANY) == date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    ("after", "morning"),
+    [
+        ("2026-11-23T17:00", "2026-11-24T14:00"),
+        ("2026-11-24T04:59", "2026-11-24T14:00"),
+        ("2026-10-31T16:00", "2026-11-01T14:00"),
+        ("2027-03-13T17:00", "2027-03-14T13:00"),
+    ],
+    ids=["plain", "just before midnight", "clocks go back", "clocks go forward"],
+)
+def test_the_next_morning_is_at_nine_on_the_wall(after, morning):
+    at = datetime.fromisoformat(after).replace(tzinfo=UTC)
+
+    assert next_morning(at, ALBANY) == datetime.fromisoformat(morning).replace(tzinfo=UTC)

@@ -34,6 +34,11 @@ def test_a_missing_variable_is_named(name):
         ("STRIPE_API_KEY", "pk_test_canary"),
         ("STRIPE_WEBHOOK_SECRETS", "whsec_a,canary"),
         ("SMTP_URL", "canary"),
+        ("SMS_URL", "smtp://canary"),
+        ("SMS_URL", "twilio://canary@api.twilio.com/?from=+15185550100"),
+        ("SMS_URL", "twilio://AC1:canary@api.twilio.com/"),
+        ("SMS_URL", "twilio://AC1:canary@api.twilio.com/?from=5185550100"),
+        ("SMS_URL", "twilio+http://AC1:canary@api.twilio.com/?from=+15185550100"),
         ("STRIPE_API_BASE", "canary"),
         ("TRUSTED_PROXY_COUNT", "-1"),
         ("LOG_FORMAT", "canary"),
@@ -65,7 +70,14 @@ def test_live_money_needs_an_encrypted_address():
 
 
 def test_secrets_are_not_printed():
-    assert "canary" not in repr(Settings.from_env(GOOD))
+    texts = {"SMS_URL": "twilio://AC1:canary@api.twilio.com/?from=%2B15185550100"}
+    assert "canary" not in repr(Settings.from_env(GOOD | texts))
+
+
+def test_without_a_provider_there_are_no_texts():
+    assert (
+        Settings.from_env(GOOD).sms_url == Settings.from_env(GOOD | {"SMS_URL": ""}).sms_url == ""
+    )
 
 
 def test_timers_are_read_by_their_names():

@@ -62,6 +62,13 @@ def test_rows_are_locked_in_one_way_only():
     assert found == ["db.py"]
 
 
+def test_refunds_and_promises_move_where_it_is_written_down():
+    moving = re.compile(r"\b(refund|owed|promise)\.move_to\(")
+    found = sorted(p.name for p in SOURCES if moving.search(p.read_text()))
+
+    assert found == ["promises.py", "refund_rows.py"]
+
+
 def test_only_the_clock_asks_the_time():
     asking = re.compile(r"datetime\.now\(|\.utcnow\(|date\.today\(|time\.time\(\)")
     apart = {"simulator", "local"}  # they stand alone, with a clock of their own
@@ -81,6 +88,14 @@ def test_a_process_expects_the_newest_migration():
     scripts = ScriptDirectory(str(ROOT / "booking_service" / "migrations"))
 
     assert scripts.get_current_head() == HEAD
+
+
+def test_the_list_of_hard_cases_names_tests_that_exist():
+    listed = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "hard-cases.md").read_text())
+    stories = "".join(p.read_text() for p in ROOT.glob("tests/hard_cases/*.py"))
+
+    assert len(listed) > 30
+    assert [name for name in listed if f"def {name}(" not in stories] == []
 
 
 def test_nothing_names_a_machine_or_a_package_index():

@@ -21,7 +21,15 @@ from booking_service.web import filters
 
 ROOT = Path(__file__).resolve().parent.parent
 SPANISH = ROOT / "booking_service" / "translations" / "es" / "LC_MESSAGES"
-OF_PATIENTS = ("error.html", "layout.html", "book/*", "visit/*", "parts/*", "emails/**/*")
+OF_PATIENTS = (
+    "error.html",
+    "layout.html",
+    "book/*",
+    "visit/*",
+    "parts/*",
+    "emails/**/*",
+    "sms/**/*",
+)
 TEMPLATES = sorted(
     str(path.relative_to(ROOT / "templates"))
     for pattern in OF_PATIENTS

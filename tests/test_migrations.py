@@ -47,7 +47,7 @@ def rows(sql: str, **facts: object) -> list[tuple]:
 
 
 def test_spanish_comes_to_what_was_there_and_goes_again(older):
-    upgrade(directory=older, revision="0003")
+    upgrade(directory=older, revision="0006")
     facts = {
         "directions": demo_data.PRACTICE["directions"],
         "terms": demo_data.TERMS,
@@ -57,7 +57,7 @@ def test_spanish_comes_to_what_was_there_and_goes_again(older):
         wanted = {name: fact for name, fact in facts.items() if f":{name}" in statement}
         rows(statement, **wanted)
 
-    upgrade(directory=older, revision="0004")
+    upgrade(directory=older, revision="0007")
 
     spanish = hashlib.sha256(demo_data.TERMS_ES.encode()).hexdigest()
     assert rows(
@@ -68,5 +68,5 @@ def test_spanish_comes_to_what_was_there_and_goes_again(older):
     ]
     assert rows("SELECT locale FROM patients ORDER BY name") == [("en",), ("es",), ("en",)]
     assert rows("SELECT directions_es FROM practices") == [(demo_data.PRACTICE["directions_es"],)]
-    downgrade(directory=older, revision="0003")
+    downgrade(directory=older, revision="0006")
     assert rows("SELECT count(*) FROM offers") == [(2,)]

@@ -1,4 +1,4 @@
-"""Mails, from the queue: a task for each topic a patient hears of."""
+"""Mails and texts, from the queue: a task for each topic a patient hears of."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,8 +8,8 @@ from flask import current_app, render_template
 from flask_babel import force_locale
 
 from booking_service.models import Topic
-from booking_service.services import notifications
-from booking_service.services.notifications import PostOffice
+from booking_service.services import notifications, reminders
+from booking_service.services.letters import PostOffice
 from workers.work import do, patience
 
 
@@ -23,6 +23,7 @@ def _send(topic: Topic, message_id: str) -> None:
     extensions = current_app.extensions
     post_office = PostOffice(
         extensions["mailer"],
+        extensions["texts"],
         _write,
         extensions["links"],
         patience().lease,
@@ -54,6 +55,24 @@ def slot_lost(message_id: str) -> None:
     _send(Topic.SLOT_LOST, message_id)
 
 
+@shared_task(name=Topic.VISIT_REMINDER)
+def visit_reminder(message_id: str) -> None:
+    """Remind a patient the day before."""
+    _send(Topic.VISIT_REMINDER, message_id)
+
+
+@shared_task(name=Topic.VISIT_SOON)
+def visit_soon(message_id: str) -> None:
+    """Remind a patient two hours before, by text where that was agreed to."""
+    _send(Topic.VISIT_SOON, message_id)
+
+
+@shared_task(name=Topic.VISIT_MISSED)
+def visit_missed(message_id: str) -> None:
+    """Ask a patient who did not come to choose another time."""
+    _send(Topic.VISIT_MISSED, message_id)
+
+
 @shared_task(name=Topic.MEMBERSHIP_STARTED)
 def membership_started(message_id: str) -> None:
     """Welcome a member whose first visit is not refunded."""
@@ -76,3 +95,9 @@ def refund_failed(message_id: str) -> None:
 def refund_settled_otherwise(message_id: str) -> None:
     """Tell a patient that the money was paid another way."""
     _send(Topic.REFUND_SETTLED_OTHERWISE, message_id)
+
+
+@shared_task(name="notifications.remind")
+def remind() -> None:
+    """Owe the reminders of visits that are near."""
+    reminders.sweep()

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from booking_service.config import Settings
 
+_BALANCE_EVERY: Final = timedelta(minutes=15)
 QUEUES: Final = {
     "refunds": "money",
     "memberships": "money",
@@ -78,6 +79,8 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "fetch undelivered events": ("webhooks.sweep", minute),
         "let promises of past days lapse": ("promises.sweep", minute),
         "end memberships nobody paid for": ("memberships.sweep", minute),
+        "ask what Stripe has for refunds": ("reconciliation.balance", _BALANCE_EVERY),
+        "remind patients of their visits": ("notifications.remind", minute),
         "compare the books": ("reconciliation.nightly", settings.reconcile_interval),
     }
     return {

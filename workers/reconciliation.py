@@ -5,7 +5,7 @@ from typing import Final
 from celery import shared_task
 
 from booking_service.models import Actor
-from booking_service.services import reconciliation
+from booking_service.services import balance, reconciliation
 from workers.app import gateway
 from workers.work import do
 
@@ -17,6 +17,12 @@ _HOURS: Final = 4 * 3600
 def nightly() -> None:
     """Owe tonight's comparison: the outbox tries again when Stripe is too busy for it."""
     reconciliation.ask(Actor.system())
+
+
+@shared_task(name="reconciliation.balance")
+def read_balance() -> None:
+    """Ask what Stripe has; when it does not answer, the next ring asks again."""
+    balance.read(gateway())
 
 
 @shared_task(name="reconciliation.asked", time_limit=_HOURS, soft_time_limit=_HOURS)

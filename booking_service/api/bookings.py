@@ -174,6 +174,7 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
         address=request.remote_addr or "",
         user_agent=request.user_agent.string,
         save_card=sent.save_card,
+        texts=sent.sms_opt_in,
     )
     booking_id = holds.place(sent.practitioner_id, sent.starts_at, lifetime, sent.source)
     try:

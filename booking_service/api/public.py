@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
 
-from flask import Blueprint, Response, current_app, json
+from flask import Blueprint, Response, current_app, json, request
 from spectree import Response as Answers
 
 from booking_service.api import answers
@@ -14,6 +14,7 @@ from booking_service.api.requests import SlotsQuery
 from booking_service.clock import local_day, utc_now
 from booking_service.queries import availability, patient_pages
 from booking_service.queries.availability import Day, Slot
+from booking_service.queries.ready import Ready, good_until
 
 bp = Blueprint("api_public", __name__, url_prefix="/api/v1")
 bp.before_request(anybody)
@@ -47,11 +48,22 @@ def get_slots(query: SlotsQuery) -> Response:
 
     Only times that can be booked now: after the lead time, and up to the last bookable day.
     """
+    answers_kept = current_app.extensions["ready_answers"]
+    question = ("slots", query.from_, query.days, query.practitioner)
+    ready = answers_kept.answer(question, lambda: _free_times(query))
+    response = Response(ready.body, HTTPStatus.OK, mimetype="application/json")
+    response.headers["Cache-Control"] = "no-cache"  # keep it, and ask each time whether it is true
+    response.set_etag(ready.etag)
+    response.make_conditional(request)
+    return response
+
+
+def _free_times(query: SlotsQuery) -> Ready:
     practice = availability.the_practice()
     first = query.from_ or local_day(utc_now(), practice.zone)
     days = availability.free_days(first, query.days, query.practitioner)
     body = {"timezone": practice.timezone, "days": [_day(day) for day in days]}
-    return Response(json.dumps(body), HTTPStatus.OK, mimetype="application/json")
+    return Ready(json.dumps(body).encode(), good_until(practice, days))
 
 
 @bp.get("/plans")

@@ -80,6 +80,9 @@ class BookingSent(Sent):
     save_card: bool = Field(
         default=False, description="The patient agrees to keep the card for a membership."
     )
+    sms_opt_in: bool = Field(
+        default=False, description="The patient agrees to reminders by text message."
+    )
     locale: Language = Field(
         default=Language.EN,
         description="The language the patient was shown the terms in, and is written to in.",

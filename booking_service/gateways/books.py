@@ -62,6 +62,10 @@ class BooksGateway(PaymentGateway, Protocol):
     `since` leaves out what was created before; None leaves out nothing.
     """
 
+    def available_cents(self) -> int:
+        """Return what can be paid out or refunded now, in US cents; below zero if it owes."""
+        ...
+
     def movements(self, since: datetime | None) -> Iterator[BookedMovement]:
         """Return the movements of the balance."""
         ...

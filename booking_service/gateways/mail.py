@@ -27,5 +27,6 @@ class Mailer(Protocol):
         Raises:
             MailUnavailable: the server did not take it; trying again is safe, and may deliver a
                 second copy with the same Message-ID.
+            MessageRefused: it never will, because of the letter or of who it is for.
         """
         ...

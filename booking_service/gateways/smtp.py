@@ -8,10 +8,11 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from booking_service.db import leave_for_the_network
-from booking_service.errors import MailUnavailable
+from booking_service.errors import MailUnavailable, MessageRefused
 from booking_service.gateways.mail import Letter
 
 _TIMEOUT_SECONDS: Final = 10
+_PERMANENT: Final = 500  # RFC 5321: from here on a reply says not to try again
 
 
 class SmtpMailer:
@@ -27,6 +28,12 @@ class SmtpMailer:
         try:
             with self._connect() as server:
                 server.send_message(self._compose(letter))
+        except (smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError) as error:
+            code = _reply(error)
+            if code >= _PERMANENT:
+                raise MessageRefused(str(code)) from error
+            raise MailUnavailable(str(code)) from error
+        # Whatever else is refused is about us, not about the letter: a person must mend it.
         except (OSError, smtplib.SMTPException) as error:
             raise MailUnavailable(type(error).__name__) from error
 
@@ -56,3 +63,11 @@ class SmtpMailer:
                 letter.calendar, maintype="text", subtype="calendar", filename="visit.ics"
             )
         return message
+
+
+def _reply(error: smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError) -> int:
+    """Return the code a server answered with; a letter has one recipient."""
+    if isinstance(error, smtplib.SMTPDataError):
+        return error.smtp_code
+    [(code, _)] = error.recipients.values()
+    return code

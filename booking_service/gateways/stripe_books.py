@@ -17,6 +17,7 @@ from booking_service.gateways.payments import RefundOutcome
 from booking_service.gateways.stripe_errors import our_errors
 from booking_service.models import DisputeStatus
 
+_CURRENCY: Final = "usd"
 _PAGE: Final = 100  # Stripe's largest
 # A fee that names the charge it was for is not a movement of that charge.
 _OWN_FEES: Final = "stripe_fee"
@@ -26,6 +27,12 @@ class StripeBooks:
     """The part of the gateway that only the comparison of the books needs."""
 
     _client: stripe.StripeClient
+
+    def available_cents(self) -> int:
+        """See BooksGateway."""
+        with our_errors():
+            balance = self._client.v1.balance.retrieve()
+        return sum(part.amount for part in balance.available if part.currency == _CURRENCY)
 
     def movements(self, since: datetime | None) -> Iterator[BookedMovement]:
         """See BooksGateway."""

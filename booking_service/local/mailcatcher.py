@@ -1,11 +1,13 @@
-"""A mail server that delivers nothing, and a page to read what it caught.
+"""A mail server and a provider of texts that deliver nothing, and a page to read what they caught.
 
     python -m booking_service.local.mailcatcher --smtp-port 2525 --port 8002 --folder var/mail
 
-For programs: GET /api/messages lists all mails, oldest first; DELETE /api/messages empties the box.
+For programs: GET /api/messages lists all mails and GET /api/texts all texts, oldest first;
+DELETE /api/messages empties the box. Texts come in over Twilio's HTTP API, on the page's port.
 """
 
 import argparse
+import base64
 import json
 import re
 import signal
@@ -16,13 +18,14 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import parse_qsl, quote, unquote
 
 from aiosmtpd.controller import Controller
 from jinja2 import Environment, FileSystemLoader
 from markupsafe import Markup, escape
 
 from booking_service.local.mailbox import Mail, Mailbox
+from booking_service.local.phones import Phones, Text
 
 _PAGES: Final = Path(__file__).parent / "inbox"
 _OURS: Final = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -35,6 +38,7 @@ _MAIL_POLICY: Final = (
 _FILES: Final = {"inbox.css": "text/css", "inbox.js": "text/javascript"}
 _ADDRESS: Final = re.compile(r"(https?://\S*[^\s.,;:!?)>])")
 _LARGEST_MAIL_BYTES: Final = 20 * 1024 * 1024
+_LARGEST_FORM_BYTES: Final = 64 * 1024
 
 
 class _Receiver:
@@ -54,24 +58,45 @@ class _Page(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, mailbox: Mailbox, pages: Environment, *args: Any) -> None:  # noqa: ANN401 - the base class's own
+    def __init__(self, mailbox: Mailbox, phones: Phones, pages: Environment, *args: Any) -> None:  # noqa: ANN401 - the base class's own
         self._mailbox = mailbox
+        self._phones = phones
         self._pages = pages
         super().__init__(*args)
 
     def do_GET(self) -> None:
-        """Answer a page, a mail, a part of a mail, or the list for programs."""
+        """Answer a page, a mail, a part of a mail, a text, or the lists for programs."""
         match unquote(self.path.split("?")[0]).strip("/").split("/"):
             case [""]:
-                self._render("list.html", mails=self._mailbox.all()[::-1])
+                self._render("list.html", messages=self._newest_first())
             case ["api", "messages"]:
                 self._json([mail.as_json() for mail in self._mailbox.all()])
+            case ["api", "texts"]:
+                self._json([text.as_json() for text in self._phones.all()])
             case ["api", "count"]:
-                self._json({"count": len(self._mailbox.all())})
+                self._json({"count": len(self._newest_first())})
+            case ["text", text_id] if text := self._phones.find(text_id):
+                self._render("text.html", text=text, texts=self._with(text.phone))
             case ["mail", mail_id, *rest] if mail := self._mailbox.find(mail_id):
                 self._mail(mail, rest)
             case [name] if name in _FILES:
                 self._send((_PAGES / name).read_bytes(), _FILES[name])
+            case _:
+                self._missing()
+
+    def do_POST(self) -> None:
+        """Take a text as Twilio does, or answer one from the phone it went to."""
+        size = min(int(self.headers.get("Content-Length", 0)), _LARGEST_FORM_BYTES)
+        form = dict(parse_qsl(self.rfile.read(size).decode()))
+        match self.path.strip("/").split("/"):
+            case ["2010-04-01", "Accounts", _, "Messages.json"]:
+                self._json(self._phones.take(self._token(), form), HTTPStatus.CREATED)
+            case ["text", text_id, "answer"] if text := self._phones.find(text_id):
+                self._phones.answer(text, form.get("body", ""))
+                self.send_response(HTTPStatus.SEE_OTHER)
+                self.send_header("Location", f"/text/{text.id}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
             case _:
                 self._missing()
 
@@ -81,10 +106,23 @@ class _Page(BaseHTTPRequestHandler):
             self._missing()
             return
         self._mailbox.clear()
+        self._phones.clear()
         self._json({"count": 0})
 
     def log_message(self, *_args: object) -> None:
         """Stay quiet: addresses and subjects do not belong in a log."""
+
+    def _newest_first(self) -> list[Mail | Text]:
+        messages: list[Mail | Text] = [*self._mailbox.all(), *self._phones.all()]
+        return sorted(messages, key=lambda message: message.at, reverse=True)
+
+    def _with(self, phone: str) -> list[Text]:
+        return [text for text in self._phones.all() if text.phone == phone]
+
+    def _token(self) -> str:
+        """Return the password of the caller, who signs with it what we bring back."""
+        kind, _, login = self.headers.get("Authorization", "").partition(" ")
+        return base64.b64decode(login).decode().partition(":")[2] if kind == "Basic" else ""
 
     def _mail(self, mail: Mail, rest: list[str]) -> None:
         match rest:
@@ -112,8 +150,8 @@ class _Page(BaseHTTPRequestHandler):
         html = self._pages.get_template(page).render(**values)
         self._send(html.encode(), "text/html")
 
-    def _json(self, value: object) -> None:
-        self._send(json.dumps(value).encode(), "application/json")
+    def _json(self, value: object, status: HTTPStatus = HTTPStatus.OK) -> None:
+        self._send(json.dumps(value).encode(), "application/json", status)
 
     def _missing(self) -> None:
         self._send(b"There is nothing here.\n", "text/plain", HTTPStatus.NOT_FOUND)
@@ -150,8 +188,12 @@ def _linked(text: str) -> Markup:
     )
 
 
-def serve(mailbox: Mailbox, smtp_port: int, port: int) -> tuple[Controller, ThreadingHTTPServer]:
-    """Listen for mail and for readers on 127.0.0.1; the caller runs `serve_forever` and stops both.
+def serve(
+    mailbox: Mailbox, phones: Phones, smtp_port: int, port: int
+) -> tuple[Controller, ThreadingHTTPServer]:
+    """Listen on 127.0.0.1 for mails, and for texts and readers.
+
+    The caller runs `serve_forever` of the second, and stops both.
 
     Raises:
         OSError: a port is taken.
@@ -164,19 +206,23 @@ def serve(mailbox: Mailbox, smtp_port: int, port: int) -> tuple[Controller, Thre
         port=smtp_port,
         data_size_limit=_LARGEST_MAIL_BYTES,
     )
-    reader = ThreadingHTTPServer(("127.0.0.1", port), partial(_Page, mailbox, pages))
+    reader = ThreadingHTTPServer(("127.0.0.1", port), partial(_Page, mailbox, phones, pages))
     receiver.start()
     return receiver, reader
 
 
 def main(arguments: list[str]) -> int:
     """Run until stopped."""
-    parser = argparse.ArgumentParser(prog="mailcatcher", description="Catch mails and show them.")
+    parser = argparse.ArgumentParser(
+        prog="mailcatcher", description="Catch messages and show them."
+    )
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--port", type=int, required=True, help="of the page")
-    parser.add_argument("--folder", type=Path, required=True, help="where the mails are kept")
+    parser.add_argument("--folder", type=Path, required=True, help="where the messages are kept")
     given = parser.parse_args(arguments)
-    receiver, reader = serve(Mailbox(given.folder), given.smtp_port, given.port)
+    receiver, reader = serve(
+        Mailbox(given.folder), Phones(given.folder), given.smtp_port, given.port
+    )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -9,7 +9,7 @@ from booking_service.models.disputes import BLOCKING, Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
 from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
-from booking_service.models.notifications import Notification, NotificationStatus
+from booking_service.models.notifications import Channel, Notification, NotificationStatus
 from booking_service.models.offers import Offer, Plan
 from booking_service.models.outbox import OutboxMessage, Topic
 from booking_service.models.patients import Patient, name_key
@@ -21,12 +21,20 @@ from booking_service.models.reconciliation import (
     DiscrepancyKind,
     Payout,
     ReconciliationRun,
+    StripeBalance,
     StripeMovement,
 )
 from booking_service.models.refunds import AT_REST, OWED, Refund, RefundReason, RefundStatus
-from booking_service.models.schedule import Practitioner, TimeOff, WorkingHours
+from booking_service.models.reminders import Reminder
+from booking_service.models.schedule import (
+    Practitioner,
+    TimeOff,
+    TimetableVersion,
+    WorkingHours,
+)
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
+from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
 from booking_service.models.webhooks import WebhookEvent
 
 __all__ = [
@@ -35,6 +43,7 @@ __all__ = [
     "BLOCKING",
     "LIVE",
     "OWED",
+    "TEXT_CONSENT_VERSION",
     "VISITING",
     "Account",
     "Actor",
@@ -49,6 +58,7 @@ __all__ = [
     "CaseAction",
     "CaseStatus",
     "CaseType",
+    "Channel",
     "ChargeStatus",
     "Discrepancy",
     "DiscrepancyKind",
@@ -78,16 +88,20 @@ __all__ = [
     "Refund",
     "RefundReason",
     "RefundStatus",
+    "Reminder",
     "Role",
     "Settlement",
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "StripeBalance",
     "StripeMovement",
     "Subject",
     "Tender",
     "TermsAcceptance",
+    "TextStop",
     "TimeOff",
+    "TimetableVersion",
     "Topic",
     "WebhookEvent",
     "WorkingHours",

@@ -95,6 +95,9 @@ class Booking(Base):
     created_at: Mapped[datetime]
     hold_expires_at: Mapped[datetime | None]
     save_card: Mapped[bool] = mapped_column(default=False)  # agreed to keep the card
+    # Agreed to reminders by text message, when, and to which version of the words.
+    texts_agreed_at: Mapped[datetime | None]
+    texts_agreed_version: Mapped[int | None]
     source: Mapped[str | None]  # which article or button brought the patient
     confirmed_at: Mapped[datetime | None]
     arrived_at: Mapped[datetime | None]

@@ -17,6 +17,9 @@ class Topic(StrEnum):
     BOOKING_MOVED = "notifications.booking_moved"  # about the audit row that says from when
     BOOKING_CANCELLED = "notifications.booking_cancelled"
     SLOT_LOST = "notifications.slot_lost"
+    VISIT_REMINDER = "notifications.visit_reminder"  # the day before; about a reminder
+    VISIT_SOON = "notifications.visit_soon"  # two hours before; about a reminder
+    VISIT_MISSED = "notifications.visit_missed"
     MEMBERSHIP_DUE = "memberships.start"
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"

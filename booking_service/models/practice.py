@@ -17,10 +17,16 @@ class Practice(Base):
         CheckConstraint("only_row", name="only_row"),
         CheckConstraint("visit_minutes > 0", name="visit_positive"),
         CheckConstraint("grid_minutes > 0", name="grid_positive"),
+        CheckConstraint(
+            "0 < last_reminder_hours AND last_reminder_hours + 4 < first_reminder_hours",
+            name="reminders_in_order",
+        ),
     )
 
     only_row: Mapped[bool] = mapped_column(default=True, unique=True)
     name: Mapped[str]
+    # In text messages, which are read over shoulders: without a health word.
+    short_name: Mapped[str | None]
     phone: Mapped[str]  # E.164
     email: Mapped[str]
     street: Mapped[str]
@@ -33,6 +39,14 @@ class Practice(Base):
     lead_minutes: Mapped[int]  # a visit may start this long from now, not sooner
     horizon_days: Mapped[int]  # the last bookable day, counted from today
     cutoff_hours: Mapped[int]  # cancelled earlier: money back; later: kept
+    # Reminders of a visit: by mail, and then by text message to those who agreed.
+    first_reminder_hours: Mapped[int] = mapped_column(default=24, server_default="24")
+    last_reminder_hours: Mapped[int] = mapped_column(default=2, server_default="2")
+
+    @property
+    def called(self) -> str:
+        """What text messages call the practice."""
+        return self.short_name or self.name
 
     @property
     def zone(self) -> ZoneInfo:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from booking_service.db import Base
@@ -70,6 +70,17 @@ class Payout(Base):
     is_automatic: Mapped[bool]
     created_at: Mapped[datetime]
     arrives_at: Mapped[datetime]
+
+
+class StripeBalance(Base):
+    """What Stripe had for us when it was asked last: refunds are paid from it."""
+
+    __tablename__ = "stripe_balances"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(default=True, unique=True)
+    available_cents: Mapped[int]  # below zero when more went out than was there
+    read_at: Mapped[datetime]
 
 
 class StripeMovement(Base):

@@ -54,3 +54,15 @@ class TimeOff(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     reason: Mapped[str]  # shown to patients when the whole practice is closed
+
+
+class TimetableVersion(Base):
+    """A word that changes with a practitioner's bookings; one more for everybody's hours.
+
+    `id` is the practitioner's, or all zeros. The database writes it (migration 0004): every
+    transaction that changes a free time changes a token, and no other way to tell is needed.
+    """
+
+    __tablename__ = "timetable_versions"
+
+    token: Mapped[UUID]

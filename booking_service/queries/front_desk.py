@@ -17,8 +17,11 @@ from booking_service.languages import Language
 from booking_service.models import (
     Booking,
     BookingStatus,
+    Channel,
     Membership,
     MembershipStatus,
+    Notification,
+    NotificationStatus,
     Patient,
     Payment,
     PaymentStatus,
@@ -104,6 +107,7 @@ class VisitView:
     patient: str
     phone: str
     email: str
+    has_mail_come_back: bool  # the newest; the mail server refused it for good
     locale: Language
     practitioner: str
     starts_at: datetime
@@ -180,6 +184,7 @@ def _view(
         patient=patient.name,
         phone=patient.phone,
         email=patient.email,
+        has_mail_come_back=_has_mail_come_back(booking.id),
         locale=patient.locale,
         practitioner=booking.practitioner.name,
         starts_at=booking.starts_at,
@@ -199,6 +204,20 @@ def _view(
         membership=membership_view(current, refund) if current else None,
         refund=refund,
     )
+
+
+def _has_mail_come_back(booking_id: UUID) -> bool:
+    newest = db.session.scalar(
+        select(Notification.status)
+        .where(
+            Notification.booking_id == booking_id,
+            Notification.channel == Channel.EMAIL,
+            Notification.status.in_((NotificationStatus.SENT, NotificationStatus.BOUNCED)),
+        )
+        .order_by(Notification.sending_since.desc())
+        .limit(1)
+    )
+    return newest is NotificationStatus.BOUNCED
 
 
 def _eligibility(

@@ -189,6 +189,12 @@ def booking(booking_id: UUID) -> BookingView:
     )
 
 
+def language_of(phone: str) -> Language:
+    """Return the language of somebody who has given this number; English for anybody else."""
+    known = select(Patient.locale).where(Patient.phone == phone).limit(1)
+    return db.session.scalar(known) or Language.EN
+
+
 def times(days: Sequence[Day], zone: ZoneInfo, wanted: PartOfDay | None = None) -> list[TimesDay]:
     """Arrange free times for a page: each start once, with the least busy practitioner."""
     arranged = []

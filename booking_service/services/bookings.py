@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from booking_service.clock import local_day, utc_now
+from booking_service.clock import local_day, next_morning, utc_now
 from booking_service.db import locked, transaction, violated
 from booking_service.errors import (
     FieldError,
@@ -115,6 +115,8 @@ def mark_no_show(booking_id: UUID, actor: Actor) -> None:
         _only_on_its_day(session, booking, now)
         booking.no_show_at = now
         promises.lapse(session, booking.id)
+        zone = session.scalars(select(Practice)).one().zone
+        outbox.post(session, Topic.VISIT_MISSED, booking.id, next_morning(now, zone))
 
     _step(booking_id, actor, BookingStatus.NO_SHOW, note)
 
@@ -203,10 +205,11 @@ def held(session: Session, booking_id: UUID) -> Booking:
     return booking
 
 
-def let_go(booking: Booking) -> None:
+def let_go(session: Session, booking: Booking) -> None:
     """Free the time of a hold; a booking that was paid for stays."""
     if booking.status is BookingStatus.HELD:
         booking.move_to(BookingStatus.EXPIRED)
+        audit.moved(session, "booking", booking.id, BookingStatus.HELD, BookingStatus.EXPIRED)
 
 
 def with_patient(session: Session, booking_id: UUID) -> Booking:

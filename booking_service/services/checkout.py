@@ -30,6 +30,7 @@ from booking_service.gateways.payments import (
 from booking_service.languages import Language, Sentence, translate
 from booking_service.links import Links
 from booking_service.models import (
+    TEXT_CONSENT_VERSION,
     Actor,
     Booking,
     BookingStatus,
@@ -64,6 +65,7 @@ class Consent:
     address: str
     user_agent: str
     save_card: bool
+    texts: bool = False  # reminders by text message
 
 
 def start(
@@ -86,6 +88,8 @@ def start(
         if payment.checkout_url is not None:
             return payment.checkout_url
         booking.save_card = consent.save_card
+        booking.texts_agreed_at = utc_now() if consent.texts else None
+        booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
         booking.hold_expires_at = utc_now() + lifetime
         audit.record(
             session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id)
@@ -135,7 +139,7 @@ def write_down(found: Checkout) -> None:
         elif found.payment is not None:
             receipts.take(session, booking, payment, found.payment)
         elif payment.status is PaymentStatus.OPEN:
-            _close(booking, payment, found)
+            _close(session, booking, payment, found)
 
 
 def sweep(gateway: PaymentGateway) -> int:
@@ -191,7 +195,7 @@ def _lock(session: Session, booking_id: UUID) -> tuple[Booking | None, Payment |
     return booking, payment
 
 
-def _close(booking: Booking, payment: Payment, found: Checkout) -> None:
+def _close(session: Session, booking: Booking, payment: Payment, found: Checkout) -> None:
     """Free the time of a page on which nothing was paid, and nothing can be any more."""
     if found.has_failed:
         payment.status = PaymentStatus.FAILED
@@ -199,7 +203,7 @@ def _close(booking: Booking, payment: Payment, found: Checkout) -> None:
         payment.status = PaymentStatus.EXPIRED
     else:
         return
-    bookings.let_go(booking)
+    bookings.let_go(session, booking)
 
 
 def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:

@@ -7,6 +7,7 @@ from booking_service.models.timetable import Shift
 
 PRACTICE: Final[dict[str, Any]] = {
     "name": "Alder Chiropractic",
+    "short_name": "Alder",
     "phone": "+15185550142",
     "email": "hello@alder.example",
     "street": "214 Mill Street, Suite 2",

@@ -100,7 +100,7 @@ def activate(session: Session, membership_id: UUID, made: Subscription | None) -
     membership.stripe_subscription_id = made.id if made else None
     membership.charge_status = ChargeStatus.PAID
     membership.active_at = utc_now()
-    membership.move_to(MembershipStatus.ACTIVE)
+    memberships.move(session, membership, MembershipStatus.ACTIVE)
     attempts.end(session, membership.id, "paid")
     session.flush()
     if made is None:

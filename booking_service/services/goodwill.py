@@ -60,8 +60,7 @@ def ask(payment_id: UUID, amount_cents: int | None, note: str, actor: Actor) -> 
                 asked_by_id=actor.id,
                 note=note.strip(),
             )
-            session.add(refund)
-            session.flush()
+            rows.made(session, refund)
             cents = refund.amount_cents
             cases.open_(session, CaseType.GOODWILL_ASKED, refund.id, "two_people", cents)
             audit.record(session, actor, "goodwill.asked", refund.id, cents=cents)
@@ -82,13 +81,13 @@ def grant(session: Session, refund: Refund, actor: Actor) -> None:
     refund.approved_at = utc_now()
     audit.record(session, actor, "goodwill.approved", refund.id, cents=refund.amount_cents)
     promises.grant_goodwill(session, refund.payment_id)
-    refund.move_to(RefundStatus.REQUESTED, utc_now())
+    rows.move(session, refund, RefundStatus.REQUESTED)
     outbox.post(session, Topic.REFUND_REQUESTED, refund.id)
 
 
 def decline(session: Session, refund: Refund, actor: Actor) -> None:
     """Say no to what somebody asked for. The note on the case says why."""
-    refund.move_to(RefundStatus.CANCELED, utc_now())
+    rows.move(session, refund, RefundStatus.CANCELED)
     audit.record(session, actor, "goodwill.declined", refund.id, cents=refund.amount_cents)
 
 

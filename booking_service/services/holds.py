@@ -89,7 +89,7 @@ def release(booking_id: UUID, gateway: PaymentGateway) -> None:
         )
         if unpaid is not None and unpaid.status is PaymentStatus.OPEN:
             unpaid.status = PaymentStatus.EXPIRED
-        bookings.let_go(booking)
+        bookings.let_go(session, booking)
 
 
 def sweep(gateway: PaymentGateway) -> int:

@@ -68,8 +68,7 @@ def _follow(session: Session, membership: Membership, found: Subscription) -> No
     status = _MEANS.get(found.status)
     if status is None or not membership.may_become(status):
         return
-    membership.move_to(status)
-    audit.record(session, Actor.system(), f"membership.{status}", membership.id)
+    memberships.move(session, membership, status)
     if status is MembershipStatus.CANCELLED:
         membership.ended_at = found.ended_at or utc_now()
         _note_if_early(session, membership)

@@ -156,6 +156,17 @@ def with_patient(session: Session, membership_id: UUID) -> Membership:
     return locked(session, Membership, membership_id)
 
 
+def move(session: Session, membership: Membership, status: MembershipStatus) -> None:
+    """Move a membership to what Stripe or the desk's receipt made of it, and write that down.
+
+    Raises:
+        IllegalTransition: it may not follow.
+    """
+    before = membership.status
+    if membership.move_to(status):
+        audit.moved(session, "membership", membership.id, before, status)
+
+
 def _schedule(membership: Membership, plan: Plan, tendered: Tendered) -> None:
     """Set what will be charged and how; an earlier decline is over with that."""
     membership.plan_id = plan.id

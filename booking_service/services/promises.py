@@ -21,7 +21,7 @@ from booking_service.models import (
     Promise,
     PromiseStatus,
 )
-from booking_service.services import ledger
+from booking_service.services import audit, ledger
 
 
 def open_(session: Session, payment: Payment) -> None:
@@ -52,7 +52,7 @@ def prove_member(session: Session, membership: Membership) -> UUID | None:
     promise.membership_id = membership.id
     if promise.treatment_began_at is None:
         return None
-    promise.move_to(PromiseStatus.EARNED, utc_now())
+    _set(session, promise, PromiseStatus.EARNED)
     return promise.payment_id
 
 
@@ -122,7 +122,7 @@ def lapse(session: Session, booking_id: UUID) -> None:
         return
     if session.scalar(select(_is_joining(booking_id))):
         return
-    promise.move_to(PromiseStatus.LAPSED, utc_now())
+    _set(session, promise, PromiseStatus.LAPSED)
     ledger.record_lapse(session, session.get_one(Payment, promise.payment_id))
 
 
@@ -130,7 +130,7 @@ def void(session: Session, booking_id: UUID) -> None:
     """End the promise of a visit that will not take place, and whose money goes back anyway."""
     promise = _of_booking(session, booking_id)
     if promise is not None and promise.status is PromiseStatus.OPEN:
-        promise.move_to(PromiseStatus.VOID, utc_now())
+        _set(session, promise, PromiseStatus.VOID)
 
 
 def sweep() -> int:
@@ -177,7 +177,13 @@ def _of_booking(session: Session, booking_id: UUID) -> Promise | None:
 def _move(session: Session, payment_id: UUID, moves: Mapping[PromiseStatus, PromiseStatus]) -> None:
     promise = session.scalar(_locked_promise().where(Promise.payment_id == payment_id))
     if promise is not None and promise.status in moves:
-        promise.move_to(moves[promise.status], utc_now())
+        _set(session, promise, moves[promise.status])
+
+
+def _set(session: Session, promise: Promise, status: PromiseStatus) -> None:
+    before = promise.status
+    if promise.move_to(status, utc_now()):
+        audit.moved(session, "promise", promise.id, before, status)
 
 
 def _locked_promise() -> Select[Promise]:

@@ -76,7 +76,7 @@ def take(session: Session, booking: Booking, payment: Payment, card: CardPayment
     if fits:
         place(session, booking, payment)
         return
-    bookings.let_go(booking)
+    bookings.let_go(session, booking)
     cases.open_(
         session, CaseType.PAYMENT_MISMATCH, payment.id, card.payment_intent_id, card.amount_cents
     )
@@ -103,7 +103,7 @@ def place(session: Session, booking: Booking, payment: Payment) -> None:
     times.queue_up(session, booking.practitioner_id)
     if booking.ends_at > utc_now() and book(session, booking, payment, Actor.system()):
         return
-    bookings.let_go(booking)
+    bookings.let_go(session, booking)
     if has_first_visit(session, booking):
         refunds.request(session, payment.id, RefundReason.DUPLICATE_PAYMENT, Actor.system().name)
     else:

@@ -92,17 +92,12 @@ def _alone() -> Iterator[None]:
 
 
 def _do(run_id: UUID, gateway: BooksGateway) -> None:
-    """Compare, repair, compare again, and write down what is left.
-
-    Only what differed both times is a difference: work goes on while we look, and what was under
-    way the first time is done by the second, what began since is for the next comparison.
-    """
+    """Compare, repair, compare again, and write down what is left."""
     first = second = _look(gateway)
     if first.lines:
         repairs.repair(first.lines, gateway)
         second = _look(gateway)
-    seen = {line.stripe_id for line in first.lines}
-    left = [line for line in second.lines if line.stripe_id in seen]
+    left = _differed_twice(first, second)
     unrepaired = {line.stripe_id for line in left}
     repaired = [line for line in first.lines if line.stripe_id not in unrepaired]
     with transaction() as session:
@@ -119,6 +114,16 @@ def _do(run_id: UUID, gateway: BooksGateway) -> None:
         run_.promises_checked, run_.promises_in_doubt = checked, in_doubt
         run_.read_until = second.until
         run_.finished_at = utc_now()
+
+
+def _differed_twice(first: _Look, second: _Look) -> list[Difference]:
+    """Return what is a difference: work goes on while we look.
+
+    What was under way the first time is done by the second, and what began since is for the next
+    comparison.
+    """
+    seen = {line.stripe_id for line in first.lines}
+    return [line for line in second.lines if line.stripe_id in seen]
 
 
 def _look(gateway: BooksGateway) -> _Look:

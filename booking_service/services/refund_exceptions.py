@@ -4,7 +4,6 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from booking_service.clock import utc_now
 from booking_service.errors import NotAllowed
 from booking_service.models import OWED, Refund, RefundStatus, Settlement
 from booking_service.services import ledger, promises
@@ -44,7 +43,7 @@ def settle_otherwise(session: Session, refund_id: UUID, settlement: Settlement) 
         raise NotAllowed("The patient's bank is looking at this payment; it would be paid twice.")
     if settlement.amount_cents != refund.amount_cents:
         raise NotAllowed("What was paid is not what is owed.")
-    refund.move_to(RefundStatus.SETTLED_OTHERWISE, utc_now())
+    rows.move(session, refund, RefundStatus.SETTLED_OTHERWISE)
     ledger.record_settlement(session, refund, settlement)
     promises.money_returned(session, payment.id)
     rows.close_cases(session, refund)

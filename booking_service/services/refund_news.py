@@ -88,7 +88,7 @@ def apply(session: Session, refund_id: UUID, outcome: RefundOutcome) -> None:
         return
     before = refund.status
     refund.failure_code = outcome.failure_code
-    refund.move_to(outcome.status, at=utc_now())
+    rows.move(session, refund, outcome.status)
     attempts.end(session, refund.id, outcome.status, outcome.stripe_refund_id)
     follow(session, payment, refund, before)
 
@@ -161,7 +161,7 @@ def _adopt(session: Session, payment: Payment, owed: Refund, outcome: RefundOutc
     owed.stripe_refund_id = outcome.stripe_refund_id
     owed.trace_number = outcome.trace_number
     owed.failure_code = None
-    owed.move_to(RefundStatus.EXTERNAL, utc_now())
+    rows.move(session, owed, RefundStatus.EXTERNAL)
     owed.sent_at = owed.answered_at = utc_now()
     session.flush()
     _book(session, owed, outcome)
@@ -185,12 +185,11 @@ def _a_second_one(session: Session, payment: Payment, outcome: RefundOutcome) ->
         stripe_refund_id=outcome.stripe_refund_id,
         trace_number=outcome.trace_number,
     )
-    session.add(refund)
-    session.flush()
+    rows.made(session, refund)
     _book(session, refund, outcome)
     if outcome.status in rows.NOT_RETURNED:
         refund.failure_code = outcome.failure_code
-        refund.move_to(outcome.status, now)
+        rows.move(session, refund, outcome.status)
         return
     _follow_outside(session, payment, refund, outcome)
     cases.open_(

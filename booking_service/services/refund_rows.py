@@ -23,7 +23,7 @@ from booking_service.models import (
     Settlement,
     Topic,
 )
-from booking_service.services import cases, outbox, promises
+from booking_service.services import audit, cases, outbox, promises
 
 NOT_RETURNED: Final = frozenset({RefundStatus.FAILED, RefundStatus.CANCELED})
 # Why we gave a refund up ourselves; it then stays `canceled`.
@@ -59,6 +59,25 @@ def lock(session: Session, refund_id: UUID) -> tuple[Payment, Refund]:
     payment_id = session.get_one(Refund, refund_id).payment_id
     payment = locked(session, Payment, payment_id)
     return payment, locked(session, Refund, refund_id)
+
+
+def made(session: Session, refund: Refund) -> None:
+    """Keep a refund that was decided here, or found at Stripe."""
+    session.add(refund)
+    session.flush()
+    reason, cents = refund.reason, refund.amount_cents
+    audit.moved(session, "refund", refund.id, None, refund.status, reason=reason, cents=cents)
+
+
+def move(session: Session, refund: Refund, status: RefundStatus) -> None:
+    """Move a refund to `status`, and write that down: nobody else moves one.
+
+    Raises:
+        IllegalTransition: it may not follow.
+    """
+    before = refund.status
+    if refund.move_to(status, utc_now()):
+        audit.moved(session, "refund", refund.id, before, status, cents=refund.amount_cents)
 
 
 def left_of(session: Session, payment: Payment, apart_from: UUID | None = None) -> int:
@@ -97,14 +116,14 @@ def is_paid_another_way(session: Session, refund_id: UUID) -> bool:
 
 def block(session: Session, refund: Refund) -> None:
     """A dispute stands in the way: nothing is sent until the bank has decided."""
-    refund.move_to(RefundStatus.BLOCKED, utc_now())
+    move(session, refund, RefundStatus.BLOCKED)
     promises.block(session, refund.payment_id)
     cases.open_(session, CaseType.REFUND_BLOCKED, refund.id, "dispute_open", refund.amount_cents)
 
 
 def send_again(session: Session, refund: Refund, *, wait: bool = False) -> None:
     """Owe it to Stripe anew, as a new attempt."""
-    refund.move_to(RefundStatus.REQUESTED, utc_now())
+    move(session, refund, RefundStatus.REQUESTED)
     refund.stripe_refund_id = refund.failure_code = refund.trace_number = refund.sent_at = None
     promises.try_again(session, refund.payment_id)
     close_cases(session, refund)
@@ -115,7 +134,7 @@ def send_again(session: Session, refund: Refund, *, wait: bool = False) -> None:
 def cancel(session: Session, refund: Refund, why: str) -> None:
     """Give a refund up for good: nothing more is sent."""
     refund.failure_code = why
-    refund.move_to(RefundStatus.CANCELED, utc_now())
+    move(session, refund, RefundStatus.CANCELED)
     close_cases(session, refund)
 
 

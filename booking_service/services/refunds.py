@@ -77,8 +77,7 @@ def request(
         requested_at=utc_now(),
         requested_by=requested_by,
     )
-    session.add(refund)
-    session.flush()
+    rows.made(session, refund)
     if payment.disputed_at is not None:
         rows.block(session, refund)
     else:
@@ -151,7 +150,7 @@ def _begin(refund_id: UUID, patience: Patience) -> _Try | None:
 def _prepare(session: Session, payment: Payment, refund: Refund) -> None:
     """Make a requested refund ready to be sent, unless it is not for Stripe (any more)."""
     if payment.tender is not PaymentTender.CARD:
-        refund.move_to(RefundStatus.BLOCKED, utc_now())
+        rows.move(session, refund, RefundStatus.BLOCKED)
         cases.open_(session, CaseType.DESK_PAYOUT, refund.id, payment.tender, refund.amount_cents)
         return
     if payment.disputed_at is not None:
@@ -162,7 +161,7 @@ def _prepare(session: Session, payment: Payment, refund: Refund) -> None:
         rows.nothing_is_left(session, refund)
         return
     refund.amount_cents = left if refund.reason in OWED else min(left, refund.amount_cents)
-    refund.move_to(RefundStatus.SENDING, utc_now())
+    rows.move(session, refund, RefundStatus.SENDING)
 
 
 def _send(asked: _Try, gateway: PaymentGateway) -> RefundOutcome:
@@ -220,7 +219,7 @@ def _write_down_refusal(asked: _Try, refusal: GatewayRefused, gateway: PaymentGa
             rows.block(session, refund)
         else:
             refund.failure_code = refusal.reason
-            refund.move_to(RefundStatus.FAILED, utc_now())
+            rows.move(session, refund, RefundStatus.FAILED)
         for outcome in made:
             if outcome.refund_id != refund.id:
                 refund_news.take_note(session, outcome)

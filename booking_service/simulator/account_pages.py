@@ -66,9 +66,7 @@ def _add_objects(bp: Blueprint, parts: Parts) -> None:
             things, more = store.select(kind, holding, page)
         except LookupError as cursor:
             raise missing(kind, str(cursor)) from cursor
-        return render_template(
-            "objects.html", kind=kind, things=things, more=more, wanted=wanted
-        )
+        return render_template("objects.html", kind=kind, things=things, more=more, wanted=wanted)
 
     @bp.get("/object/<id_>")
     def detail(id_: str) -> str:

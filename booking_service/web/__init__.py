@@ -14,6 +14,7 @@ from booking_service.web import (
     payouts,
     security,
     sign_in,
+    texts,
     visit,
     webhooks,
 )
@@ -21,7 +22,7 @@ from booking_service.web import (
 
 def register(app: Flask) -> None:
     """Attach every blueprint, the formatters, and what happens to refusals."""
-    for module in (book, visit, joining, sign_in, desk, finance, payouts, webhooks, health):
+    for module in (book, visit, joining, sign_in, desk, finance, payouts, webhooks, texts, health):
         app.register_blueprint(module.bp)
     security.register(app)
     languages.register(app)

@@ -72,6 +72,7 @@ def pay(hold: str) -> Response | tuple[str, int]:
         address=request.remote_addr or "",
         user_agent=request.user_agent.string,
         save_card="save_card" in request.form,
+        texts="texts" in request.form,
     )
     known = current_app.extensions
     lifetime = known["settings"].checkout
@@ -172,4 +173,6 @@ def _review_page(
         has_to_agree=has_to_agree,
         agreed=patient_pages.offer(agreed_version) if agreed_version else None,
         save_card="save_card" in request.form,
+        offers_texts=current_app.extensions["texts"] is not None,
+        texts="texts" in request.form,
     )

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from booking_service.clock import local_day, utc_now
 from booking_service.models import RefundReason, RefundStatus, Role
-from booking_service.queries import finance
+from booking_service.queries import finance, finance_forecast
 from booking_service.queries.finance import CaseRow, JournalRow, RefundFilter, RefundRow
 from booking_service.services import exports
 from booking_service.web import case_words, finance_cases
@@ -53,6 +53,7 @@ def refunds() -> str:
         chosen=chosen,
         asked=_asked("status", "from", "to", "q", "reason"),
         is_first=not cursor,
+        forecast=finance_forecast.forecast(),
         zone=finance.practice_zone(),
         now=utc_now(),
         cases=len(finance.open_cases()),
@@ -90,6 +91,7 @@ def cases() -> str:
         chosen=chosen,
         asked=_asked("q", "type", "owner", "overdue"),
         is_first=not cursor,
+        forecast=finance_forecast.forecast(),
         owners=finance.case_owners(),
         me=me,
         detail=case_words.detail,

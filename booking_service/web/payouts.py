@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from booking_service.clock import utc_now
 from booking_service.models import Role
-from booking_service.queries import finance, finance_payouts
+from booking_service.queries import finance, finance_forecast, finance_payouts
 from booking_service.queries.finance_payouts import PayoutLine, PayoutRow
 from booking_service.services import exports, reconciliation
 from booking_service.web import finance_words, payout_words
@@ -38,6 +38,7 @@ def index() -> str:
         under_way_since=finance_payouts.under_way_since(),
         doubts=finance_payouts.doubts(),
         rows=finance_payouts.payouts(_SHOWN),
+        forecast=finance_forecast.forecast(),
         zone=finance.practice_zone(),
         now=utc_now(),
         cases=len(finance.open_cases()),

@@ -40,7 +40,7 @@ def live() -> int:
 
 
 def test_a_booking_holds_the_time_and_opens_stripes_page(anybody, order, stripe_url):
-    body = order(source="article-7", save_card=True)
+    body = order(source="article-7", save_card=True, sms_opt_in=True)
 
     response = anybody.post("/bookings", body)
 
@@ -52,6 +52,7 @@ def test_a_booking_holds_the_time_and_opens_stripes_page(anybody, order, stripe_
     booking = db.session.scalars(select(Booking)).one()
     assert (str(booking.id), booking.starts_at.isoformat()) == (made["id"], body["starts_at"])
     assert (booking.source, booking.save_card) == ("article-7", True)
+    assert booking.texts_agreed_version == 1
     assert booking.hold_expires_at.isoformat() == made["hold_expires_at"]
     assert set(made) == {
         "id",

@@ -1,7 +1,5 @@
 """Two people of finance at the same case, and Stripe's late news: one outcome each."""
 
-from threading import Barrier
-
 import pytest
 
 from booking_service.db import db, transaction
@@ -16,7 +14,6 @@ from booking_service.models import (
     OutboxMessage,
     Refund,
     RefundStatus,
-    Settlement,
     Topic,
 )
 from booking_service.services import goodwill, refunds, resolutions
@@ -193,35 +190,3 @@ def test_two_people_ask_for_goodwill_and_one_ask_is_open(app, visit, round_numbe
     assert done(said) == 1
     assert len(all_of(Refund)) == 1
     assert case_of(all_of(Refund)[0].id).status is CaseStatus.OPEN
-
-
-def test_without_the_locks_a_payout_would_be_approved_and_withdrawn(app, visit, monkeypatch):
-    case_id = failed(visit)
-    do(case_id, CaseAction.SETTLE, ANA, BY_CHECK)
-    both_read = Barrier(2)
-
-    def unlocked(session, model, id_):
-        row = session.get_one(model, id_, populate_existing=True)
-        if model is Case:
-            both_read.wait(5)
-        return row
-
-    [settlement] = settlements()
-    settlement_id = settlement.id
-
-    def standing(session, refund):
-        return session.get_one(Settlement, settlement_id, populate_existing=True)
-
-    monkeypatch.setattr(resolutions, "locked", unlocked)
-    monkeypatch.setattr(resolutions.settlements, "standing", standing)
-
-    said = both(
-        app,
-        lambda: do(case_id, CaseAction.APPROVE_SETTLEMENT, BEN),
-        lambda: do(case_id, CaseAction.WITHDRAW_SETTLEMENT, ANA, NOTED),
-    )
-
-    # Both read that it waits, and both went on; the last word is the database's.
-    refused = [one for one in said if one is not None]
-    assert not any(isinstance(one, NotAllowed) for one in refused)
-    assert [type(one).__name__ for one in refused] in ([], ["IntegrityError"])

@@ -9,7 +9,6 @@ from booking_service.clock import utc_now
 from booking_service.db import transaction
 from booking_service.errors import GatewayRefused
 from booking_service.gateways.payments import RefundOutcome
-from booking_service.local.ports import wait_until
 from booking_service.models import EntryKind, PromiseStatus, RefundReason, RefundStatus, Topic
 from booking_service.queries import state
 from booking_service.services import refunds
@@ -20,7 +19,6 @@ from tests.faults.facts import (
     booked,
     cases,
     force,
-    intent_of,
     now,
     owed,
     promise,
@@ -88,23 +86,6 @@ def test_another_refusal_is_a_failure_for_a_person(requested, gateway):
     assert promise() is PromiseStatus.BROKEN
     assert cases() == [("refund_failed", "open")]
     assert owed(Topic.REFUND_FAILED) == 1
-
-
-def test_money_returned_by_hand_keeps_the_promise_and_is_not_returned_again(
-    requested, gateway, stripe
-):
-    by_hand = refund_by_hand(stripe, intent_of(requested))
-
-    send(requested, gateway)
-
-    assert (now(requested).status, now(requested).stripe_refund_id) == (
-        RefundStatus.EXTERNAL,
-        by_hand,
-    )
-    assert promise() is PromiseStatus.SETTLED
-    assert booked() == [EntryKind.REFUND]
-    assert [made["id"] for made in stripe.refunds()] == [by_hand]
-    assert owed(Topic.REFUND_SENT) == 1  # the patient hears of it all the same
 
 
 def test_news_of_a_refund_nobody_here_asked_for_opens_a_case(app, seeded, stripe, gateway):
@@ -182,34 +163,6 @@ def empty_balance(stripe):
     stripe.settings(bank_debits=False)
     yield
     stripe.settings(bank_debits=True)
-
-
-def test_a_refund_without_money_at_stripe_is_on_its_way_and_not_booked(
-    app, seeded, stripe, gateway, work, mail, empty_balance
-):
-    converted(stripe)
-    work()
-
-    [refund] = all_refunds()
-    assert (refund.status, promise()) == (RefundStatus.PENDING, PromiseStatus.EARNED)
-    assert booked() == []
-    assert cases() == []
-    assert sent_topics() == [Topic.BOOKING_CONFIRMED, Topic.REFUND_SENT]
-
-
-def test_a_refund_that_waited_for_money_is_booked_when_it_left(
-    app, seeded, stripe, gateway, work, mail, empty_balance
-):
-    converted(stripe)
-    work()
-    [refund] = all_refunds()
-
-    stripe.advance(3 * DAY)  # the charge becomes available
-    wait_until(lambda: stripe.refunds()[0]["status"] == "succeeded", "the refund is sent")
-    refunds.apply_news(refund.stripe_refund_id, gateway)
-
-    assert (now(refund).status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
-    assert booked() == [EntryKind.REFUND]
 
 
 def test_a_refund_that_never_got_its_money_moved_nothing_and_breaks_the_promise(

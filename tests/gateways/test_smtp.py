@@ -4,13 +4,15 @@ import threading
 from dataclasses import replace
 
 import pytest
+from aiosmtpd.controller import Controller
 
 from booking_service.db import transaction
-from booking_service.errors import MailUnavailable
+from booking_service.errors import MailUnavailable, MessageRefused
 from booking_service.gateways.mail import Letter
 from booking_service.gateways.smtp import SmtpMailer
 from booking_service.local.mailbox import Mailbox
 from booking_service.local.mailcatcher import serve
+from booking_service.local.phones import Phones
 from booking_service.local.ports import free_port
 
 LETTER = Letter(
@@ -29,7 +31,9 @@ LETTER = Letter(
 def server(tmp_path_factory):
     """A mail server: its port and what it caught."""
     smtp_port, mailbox = free_port(), Mailbox(tmp_path_factory.mktemp("mail"))
-    receiver, reader = serve(mailbox, smtp_port, free_port())
+    receiver, reader = serve(
+        mailbox, Phones(tmp_path_factory.mktemp("texts")), smtp_port, free_port()
+    )
     thread = threading.Thread(target=reader.serve_forever)
     thread.start()
     yield smtp_port, mailbox
@@ -115,3 +119,44 @@ def test_no_mail_is_sent_inside_a_transaction(app, server):
         SmtpMailer(f"smtp://127.0.0.1:{port}", "desk@visits.example").send(LETTER)
 
     assert len(list(mailbox.all())) == before
+
+
+class Refusing:
+    """A mail server with an answer of its own to a recipient, or to a letter."""
+
+    def __init__(self) -> None:
+        self.to_recipient = self.to_letter = "250 OK"
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options) -> str:  # noqa: N802
+        envelope.rcpt_tos.append(address)
+        return self.to_recipient
+
+    async def handle_DATA(self, _server, _session, _envelope) -> str:  # noqa: N802
+        return self.to_letter
+
+
+@pytest.fixture
+def refusing(app):
+    handler, port = Refusing(), free_port()
+    controller = Controller(handler, hostname="127.0.0.1", port=port)
+    controller.start()
+    handler.mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "desk@visits.example")
+    yield handler
+    controller.stop()
+
+
+@pytest.mark.parametrize("step", ["to_recipient", "to_letter"])
+@pytest.mark.parametrize(
+    ("answer", "error", "code"),
+    [
+        ("550 5.1.1 no such dana@example.com", MessageRefused, "550"),
+        ("452 4.2.2 mailbox full", MailUnavailable, "452"),
+    ],
+)
+def test_a_refusal_for_good_is_told_from_one_for_now(refusing, step, answer, error, code):
+    setattr(refusing, step, answer)
+
+    with pytest.raises(error) as refusal:
+        refusing.mailer.send(LETTER)
+
+    assert str(refusal.value) == code

@@ -8,6 +8,7 @@ import pytest
 
 from booking_service.local.mailbox import Mailbox
 from booking_service.local.mailcatcher import serve
+from booking_service.local.phones import Phones
 from booking_service.local.ports import free_port
 
 
@@ -15,7 +16,7 @@ from booking_service.local.ports import free_port
 def catcher(tmp_path):
     """A running mail catcher: its SMTP port and the address of its page."""
     smtp_port, port = free_port(), free_port()
-    receiver, reader = serve(Mailbox(tmp_path), smtp_port, port)
+    receiver, reader = serve(Mailbox(tmp_path), Phones(tmp_path), smtp_port, port)
     thread = threading.Thread(target=reader.serve_forever)
     thread.start()
     yield smtp_port, f"http://127.0.0.1:{port}"

@@ -105,6 +105,7 @@ def world(database_url: str, seed: int) -> Iterator[World]:
                     yield made
             finally:
                 database.close()
+                app.extensions["ready_answers"].close()
                 with app.app_context():
                     db.engine.dispose()
 

@@ -7,13 +7,22 @@ import pytest
 
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import NotFound
-from booking_service.models import BookingStatus, ChargeStatus, MembershipStatus, RefundStatus
+from booking_service.models import (
+    BookingStatus,
+    ChargeStatus,
+    MembershipStatus,
+    Notification,
+    NotificationStatus,
+    RefundStatus,
+)
 from booking_service.queries import availability, front_desk, patient_pages
 from booking_service.queries.front_desk import DeskState, Proof
 from booking_service.services import bookings, memberships
 from tests.factories import (
     PRIYA,
+    all_of,
     booking,
+    change,
     converted,
     hold,
     in_treatment,
@@ -156,3 +165,17 @@ def test_the_next_day_with_visits_is_the_nearest_one_somebody_is_expected_on(str
     assert front_desk.next_day_with_visits(day - timedelta(days=3)) == day
     assert front_desk.next_day_with_visits(day) is None
     assert booking(visit.booking_id).status is BookingStatus.CONFIRMED
+
+
+def test_the_desk_sees_that_the_newest_mail_came_back(stripe, work, mail):
+    visit = paid(stripe)
+    work()
+    seen = [front_desk.visit(visit.booking_id).has_mail_come_back]
+    [row] = all_of(Notification)
+    change(Notification, row.id, status=NotificationStatus.BOUNCED)
+    seen.append(front_desk.visit(visit.booking_id).has_mail_come_back)
+    bookings.cancel(visit.booking_id, PRIYA)
+    work()
+    seen.append(front_desk.visit(visit.booking_id).has_mail_come_back)
+
+    assert seen == [False, True, False]

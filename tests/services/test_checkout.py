@@ -40,10 +40,9 @@ from booking_service.models import (
     WebhookEvent,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, checkout, holds, patients, times, webhooks
+from booking_service.services import checkout, holds, patients, times, webhooks
 from tests.factories import (
     HALF_AN_HOUR,
-    PRIYA,
     all_of,
     at_stripe,
     booking,
@@ -281,16 +280,6 @@ def test_return_page_webhook_and_sweep_agree_in_every_order(gateway, stripe):
     assert state.state()["audit"]["verified"]
 
 
-def test_paid_after_the_hold_ended_is_booked_while_the_time_is_free(gateway, stripe):
-    payment = at_stripe()
-    change(Booking, payment.booking_id, status=BookingStatus.EXPIRED)
-    stripe.pay(payment.stripe_checkout_session_id)
-
-    checkout.confirm(payment.stripe_checkout_session_id, gateway)
-
-    assert outcome(payment.booking_id) == CONFIRMED
-
-
 def test_paid_for_a_time_that_is_taken_waits_for_the_patients_choice(noon, gateway, stripe, work):
     slot = free_slot()
     late, winner = lost_time(stripe, gateway)
@@ -348,25 +337,6 @@ def test_paid_for_a_visit_that_was_cancelled_meanwhile_goes_back(gateway, stripe
     [refund] = refunds()
     assert (refund.reason, refund.status) == (RefundReason.CANCELLATION, RefundStatus.SUCCEEDED)
     assert booking(payment.booking_id).status is BookingStatus.CANCELLED
-
-
-def test_paid_twice_in_two_tabs_keeps_one_visit_and_returns_the_other(gateway, stripe, work):
-    tabs = [at_stripe(free_slot(nth)) for nth in (0, 5)]
-    for payment in tabs:
-        stripe.pay(payment.stripe_checkout_session_id)
-
-    for payment in (*reversed(tabs), *tabs):
-        checkout.confirm(payment.stripe_checkout_session_id, gateway)
-    work()
-
-    [refund] = refunds()
-    assert (refund.payment_id, refund.reason) == (tabs[0].id, RefundReason.DUPLICATE_PAYMENT)
-    assert [r["payment_intent"] for r in stripe.refunds()] == [
-        payment_of(tabs[0].booking_id).stripe_payment_intent_id
-    ]
-    assert booking(tabs[0].booking_id).status is BookingStatus.EXPIRED
-    assert booking(tabs[1].booking_id).status is BookingStatus.CONFIRMED
-    assert state.state()["ledger"]["accounts"]["refund_liability"] == -3900
 
 
 @pytest.mark.parametrize(
@@ -477,23 +447,6 @@ def test_a_page_that_cannot_be_asked_about_never_stands_in_the_way(noon, travel,
 
     assert outcome(payment.booking_id) == CONFIRMED
     assert payment_of(gone.booking_id).status is PaymentStatus.OPEN
-
-
-def test_who_pays_for_somebody_else_is_the_one_the_money_goes_back_to(gateway, stripe, work):
-    """Payer and patient are two roles: the card's owner is none of our business."""
-    payment = at_stripe(free_slot(5), save_card=False)
-    stripe.pay(payment.stripe_checkout_session_id, "5555555555554444", email="spouse@example.com")
-    checkout.confirm(payment.stripe_checkout_session_id, gateway)
-
-    bookings.cancel(payment.booking_id, PRIYA)
-    work()
-
-    [patient] = all_of(Patient)
-    [made] = stripe.refunds()
-    assert (patient.name, patient.email) == ("Dana Whitfield", "dana@example.com")
-    assert made["payment_intent"] == payment_of(payment.booking_id).stripe_payment_intent_id
-    assert payment_of(payment.booking_id).card == "Mastercard 4444"
-    assert [refund.status for refund in refunds()] == [RefundStatus.SUCCEEDED]
 
 
 def test_a_refusal_of_a_rule_nobody_foresaw_is_not_taken_for_a_taken_time(

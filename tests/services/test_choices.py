@@ -130,19 +130,6 @@ def test_the_money_is_sent_back_once_when_the_patient_asks(lost, stripe, work):
         choose(lost, free_slot(7))
 
 
-def test_untouched_for_a_day_it_goes_back_once(lost, noon, travel, stripe, work):
-    travel(noon + A_DAY - timedelta(seconds=1))
-    assert choices.sweep() == 0
-    travel(noon + A_DAY)
-
-    assert choices.sweep() == 1
-    work()
-    assert choices.sweep() == 0
-
-    assert of(lost) == BACK
-    assert len(stripe.refunds()) == 1
-
-
 def test_after_a_day_nothing_can_be_chosen_any_more(lost, noon, travel, work):
     travel(noon + A_DAY)
 

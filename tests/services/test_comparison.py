@@ -3,6 +3,7 @@ import pytest
 from booking_service.db import transaction
 from booking_service.errors import GatewayUnavailable
 from booking_service.models import (
+    CaseAction,
     DiscrepancyKind,
     JournalEntry,
     Membership,
@@ -12,8 +13,9 @@ from booking_service.models import (
     RefundReason,
     RefundStatus,
 )
-from booking_service.services import comparison, matching
+from booking_service.services import comparison, matching, refund_news
 from booking_service.services.matching import Difference
+from tests.case_makers import case_of, do
 from tests.factories import all_of, at_stripe, change, converted, refunds, visit_of
 
 KIND = DiscrepancyKind
@@ -143,3 +145,15 @@ def test_without_stripe_nothing_can_be_said(app, gateway, stripe):
 
     with pytest.raises(GatewayUnavailable):
         compare(gateway)
+
+
+def test_a_refund_that_was_sent_once_more_leaves_no_difference_behind(visit, gateway, stripe, work):
+    """The one that failed stays at Stripe, and is no refund we lack."""
+    [refund] = refunds()
+    stripe.bounce(refund.stripe_refund_id, "unknown")
+    refund_news.apply_news(refund.stripe_refund_id, gateway)
+    do(case_of(refund.id).id, CaseAction.RETRY)
+    work()
+
+    assert compare(gateway) == []
+    assert sorted(made["status"] for made in stripe.refunds()) == ["failed", "succeeded"]

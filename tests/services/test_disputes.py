@@ -8,7 +8,6 @@ from booking_service.db import db, transaction
 from booking_service.errors import NotAllowed
 from booking_service.gateways.payments import Event
 from booking_service.models import (
-    Account,
     Case,
     CaseType,
     Dispute,
@@ -16,7 +15,6 @@ from booking_service.models import (
     EntryKind,
     JournalEntry,
     JournalLine,
-    Membership,
     OutboxMessage,
     Payment,
     PromiseStatus,
@@ -24,8 +22,7 @@ from booking_service.models import (
     RefundStatus,
     Topic,
 )
-from booking_service.services import disputes, goodwill, ledger, promises, refunds, webhooks
-from booking_service.services.ledger import Movement
+from booking_service.services import disputes, goodwill, promises, refunds, webhooks
 from tests.factories import PRIYA, all_of, converted, paid
 from tests.factories import refunds as all_refunds
 from tests.faults.facts import (
@@ -132,16 +129,6 @@ def test_what_the_bank_takes_is_disputed_and_its_fee_is_gone(visit, stripe, hear
     assert accounts()["stripe_balance"] - before["stripe_balance"] == -5400
 
 
-def test_an_inquiry_is_a_case_and_blocks_nothing(requested, gateway, stripe, opened):
-    opened(requested, "warning_needs_response")
-    assert cases() == [("dispute_open", "open")]
-    assert payment().disputed_at is None
-
-    send(requested, gateway)
-
-    assert (now(requested).status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
-
-
 def test_an_inquiry_that_closes_closes_its_case(visit, stripe, hear):
     made = dispute(stripe, visit.payment.stripe_payment_intent_id, "warning_needs_response")
     hear(made)
@@ -152,15 +139,6 @@ def test_an_inquiry_that_closes_closes_its_case(visit, stripe, hear):
     assert row.status is D.WARNING_CLOSED
     assert row.closed_at is not None
     assert cases() == [("dispute_open", "resolved")]
-
-
-def test_a_dispute_blocks_what_is_owed_and_not_sent(requested, gateway, stripe, opened):
-    opened(requested)
-    send(requested, gateway)
-
-    assert (now(requested).status, promise()) == (RefundStatus.BLOCKED, PromiseStatus.BLOCKED)
-    assert stripe.keys("/v1/refunds") == []
-    assert sorted(cases()) == [("dispute_open", "open"), ("refund_blocked", "open")]
 
 
 def test_an_inquiry_that_becomes_a_dispute_blocks(requested, gateway, stripe, opened, hear):
@@ -190,44 +168,6 @@ def test_a_dispute_we_have_not_heard_of_blocks_by_stripes_answer(requested, gate
     send(requested, gateway)
 
     assert (now(requested).status, promise()) == (RefundStatus.BLOCKED, PromiseStatus.BLOCKED)
-
-
-def test_a_dispute_that_is_won_lets_the_refund_go(
-    requested, gateway, stripe, opened, hear, persevere
-):
-    made = opened(requested)
-    decide(stripe, made, "won")
-
-    hear(made)
-    assert (now(requested).status, promise()) == (RefundStatus.REQUESTED, PromiseStatus.EARNED)
-    assert payment().disputed_at is None
-    assert {status for _, status in cases()} == {"resolved"}
-    persevere()
-
-    assert (now(requested).status, promise()) == (RefundStatus.SUCCEEDED, PromiseStatus.SETTLED)
-    assert len(stripe.refunds()) == 1
-    assert "disputed_funds" not in accounts()
-    assert "refund_liability" not in accounts()
-
-
-def test_a_dispute_that_is_lost_ends_the_promise_and_nothing_is_ever_sent(
-    requested, gateway, stripe, opened, hear, persevere
-):
-    made = opened(requested)
-    decide(stripe, made, "lost")
-
-    hear(made)
-    persevere()
-
-    assert (now(requested).status, now(requested).failure_code) == (
-        RefundStatus.CANCELED,
-        "dispute_lost",
-    )
-    assert promise() is PromiseStatus.VOID
-    assert stripe.keys("/v1/refunds") == []
-    assert payment().disputed_at is None
-    assert {status for _, status in cases()} == {"resolved"}
-    assert not {"disputed_funds", "refund_liability", "dispute_losses"} & accounts().keys()
 
 
 def test_lost_before_anything_was_earned_leaves_nothing_to_promise(visit, stripe, hear):
@@ -336,32 +276,6 @@ def test_the_refunds_failure_heard_of_after_the_verdict_is_sent_again(
     refunds.apply_news(refund.stripe_refund_id, gateway)
 
     assert (now(refund).status, promise()) == (RefundStatus.REQUESTED, PromiseStatus.EARNED)
-
-
-def test_a_membership_charged_back_is_recorded_and_its_promise_stays_kept(
-    app, seeded, stripe, work, mail, hear
-):
-    visit = converted(stripe)
-    work()
-    [intent] = [
-        intent
-        for intent in stripe.listed("payment_intents", limit=100)
-        if intent["id"] != visit.payment.stripe_payment_intent_id
-    ]
-    with transaction() as session:
-        moved = Movement(
-            EntryKind.MEMBERSHIP_PAYMENT, visit.membership_id, "known", stripe_id=intent["id"]
-        )
-        ledger.write(session, moved, {Account.STRIPE_BALANCE: 1, Account.MEMBERSHIP_REVENUE: -1})
-    made = dispute(stripe, intent["id"])
-    decide(stripe, made, "lost")
-
-    row = hear(made)
-
-    assert (row.payment_id, row.membership_id) == (None, visit.membership_id)
-    assert promise() is PromiseStatus.SETTLED
-    assert accounts()["dispute_losses"] == intent["amount"]
-    assert len(all_of(Membership)) == 1
 
 
 def test_a_dispute_of_another_applications_payment_is_not_ours(visit, stripe, gateway):

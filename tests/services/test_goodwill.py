@@ -20,9 +20,9 @@ from booking_service.models import (
     RefundReason,
     RefundStatus,
 )
-from booking_service.services import bookings, goodwill, ledger, resolutions
+from booking_service.services import goodwill, ledger, resolutions
 from tests.case_makers import ANA, BEN, NOTED, case_of, decided, do
-from tests.factories import PRIYA, all_of, at_stripe, change, paid
+from tests.factories import all_of, at_stripe, change, paid
 
 
 @pytest.fixture
@@ -100,16 +100,6 @@ def test_the_database_refuses_an_approval_by_who_asked(visit):
 
     with pytest.raises(IntegrityError, match=r"approved_by_another"), transaction() as session:
         session.get_one(Refund, refund_id).approved_by_id = ANA.id
-
-
-def test_converting_the_next_day_is_granted_as_goodwill_and_the_promise_is_waived(visit):
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.complete(visit.booking_id, PRIYA)
-    lapsed = promise()
-
-    resolutions.approve_goodwill(ask(visit), BEN)
-
-    assert (lapsed, promise()) == (PromiseStatus.LAPSED, PromiseStatus.WAIVED)
 
 
 def test_goodwill_before_the_visit_ends_the_promise_and_leaves_nothing_owed(visit, work, mail):

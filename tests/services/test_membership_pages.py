@@ -360,24 +360,6 @@ def test_a_page_whose_webhook_never_comes_is_found_by_the_sweep(decide, stripe, 
     assert standing(id_) == ACTIVE
 
 
-def test_a_declined_membership_nobody_pays_otherwise_lapses_after_23_hours(
-    noon, travel, stripe, gateway, work
-):
-    visit = converted(stripe, card="4000000000000341")
-    work()
-    travel(noon + DAY - timedelta(seconds=1))
-    membership_pages.sweep(gateway)
-    assert standing(visit.membership_id) == (MembershipStatus.PENDING, ChargeStatus.DECLINED)
-
-    travel(noon + DAY)
-    membership_pages.sweep(gateway)
-    promises.sweep()
-
-    assert membership(visit.membership_id).status is MembershipStatus.ENDED
-    assert promise_status() == [PromiseStatus.LAPSED]
-    assert refunds() == []
-
-
 @pytest.mark.parametrize("charge", [ChargeStatus.CHARGING, ChargeStatus.UNKNOWN])
 def test_nothing_lapses_while_nobody_knows(noon, travel, stripe, gateway, charge):
     id_ = converted(stripe).membership_id
@@ -416,23 +398,6 @@ def test_a_visit_completed_while_the_patient_pays_on_the_phone_is_still_refunded
     work()
 
     assert promise_status() == [PromiseStatus.SETTLED]
-
-
-def test_after_a_declined_card_the_patient_pays_on_the_phone(
-    noon, travel, stripe, gateway, links, work
-):
-    visit = converted(stripe, card="4000000000000341")
-    work()
-
-    again = memberships.convert(visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO)
-    membership_pages.open_(visit.membership_id, gateway, links)
-    stripe.pay(page_of(visit.membership_id))
-    travel(noon + UNDO)
-    membership_pages.sweep(gateway)
-
-    assert again == (visit.membership_id, True)
-    assert standing(visit.membership_id) == ACTIVE
-    assert len(stripe.subscriptions()) == 1
 
 
 def test_a_page_that_is_complete_but_not_paid_makes_no_member(

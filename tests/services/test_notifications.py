@@ -8,10 +8,11 @@ import pytest
 from icalendar import Calendar
 
 from booking_service.db import transaction
-from booking_service.errors import MailUnavailable
+from booking_service.errors import MailUnavailable, MessageRefused
 from booking_service.local.ports import wait_until
 from booking_service.models import (
     Actor,
+    Case,
     Notification,
     NotificationStatus,
     OutboxMessage,
@@ -30,8 +31,8 @@ from booking_service.services import (
     promises,
 )
 from booking_service.services import refunds as refunding
+from booking_service.services.letters import PostOffice
 from booking_service.services.memberships import Tendered
-from booking_service.services.notifications import PostOffice
 from tests.factories import (
     PRIYA,
     all_of,
@@ -63,11 +64,14 @@ class SlowMail:
     def __init__(self) -> None:
         self.letters = []
         self.is_down = False
+        self.refusal = None
         self.meanwhile = lambda: None
 
     def send(self, letter) -> None:
         if self.is_down:
             raise MailUnavailable("ConnectionRefusedError")
+        if self.refusal is not None:
+            raise MessageRefused(self.refusal)
         self.meanwhile()
         self.letters.append(letter)
 
@@ -84,7 +88,7 @@ def post_office(app, server) -> PostOffice:
     def render(template, facts):
         return app.jinja_env.get_template(template).render(**facts)
 
-    return PostOffice(server, render, app.extensions["links"], LEASE)
+    return PostOffice(server, None, render, app.extensions["links"], LEASE)
 
 
 def sent(mail) -> SimpleNamespace:
@@ -411,3 +415,19 @@ def test_no_plans_name_gets_into_a_subject(stripe, server, post_office, name):
     assert name not in letter.subject
     assert name in letter.text
     assert plan(name).id == plan_id
+
+
+def test_a_mail_that_came_back_is_known_and_not_tried_again(noon, travel, stripe, work, server):
+    server.refusal = "550"
+    visit = paid(stripe)
+    work()
+    server.refusal = None
+    travel(noon + timedelta(days=1))
+    work()
+
+    assert server.letters == []
+    [row] = all_of(Notification)
+    assert (row.status, row.failure_code, row.sent_count) == (NotificationStatus.BOUNCED, "550", 0)
+    assert row.booking_id == visit.booking_id
+    assert [m.done_at is None for m in all_of(OutboxMessage)] == [False]
+    assert all_of(Case) == []

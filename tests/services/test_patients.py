@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from booking_service.db import transaction
 from booking_service.errors import Invalid, NotAllowed, NotANewPatient, NotFound
 from booking_service.models import (
-    AuditRow,
     Booking,
     BookingStatus,
-    JournalLine,
     Notification,
     NotificationStatus,
     Patient,
@@ -21,7 +19,6 @@ from booking_service.models import (
     Refund,
     RefundReason,
     RefundStatus,
-    TermsAcceptance,
     name_key,
 )
 from booking_service.services import bookings, patients, refunds
@@ -302,25 +299,6 @@ def refuses(patient_id) -> str | None:
     except NotAllowed as refused:
         return str(refused)
     return None
-
-
-def test_who_asks_to_be_forgotten_leaves_money_and_nothing_about_them(forgettable, noon):
-    patient_id = booking(forgettable.booking_id).patient_id
-    before = len(all_of(JournalLine))
-
-    for _ in range(2):
-        patients.erase(patient_id, PRIYA)
-
-    [patient], [terms] = all_of(Patient), all_of(TermsAcceptance)
-    assert (patient.name, patient.name_key) == ("Erased", "Erased")
-    assert patient.email == f"{patient_id}@erased.invalid"
-    assert (patient.phone, patient.erased_at) == ("+10000000000", noon)
-    assert (terms.address, terms.user_agent) == ("erased", "erased")
-    assert len(terms.terms_hash) == 64
-    assert len(all_of(JournalLine)) == before
-    assert booking(forgettable.booking_id).patient_id == patient_id
-    rows = [row for row in all_of(AuditRow) if row.action == "patient.erase"]
-    assert [(row.subject_id, row.after) for row in rows] == [(patient_id, {})]
 
 
 def test_mails_to_somebody_forgotten_are_not_sent(forgettable, mail, work):

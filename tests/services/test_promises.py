@@ -1,4 +1,4 @@
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -229,29 +229,6 @@ def test_a_visit_of_a_local_day_is_open_until_the_midnight_after_it_and_not_a_se
     assert local_day(midnight - SECOND, zone) == day < local_day(midnight, zone)
     assert promises.ended_before(midnight - SECOND, zone) <= starts_at
     assert promises.ended_before(midnight, zone) > starts_at
-
-
-@pytest.mark.parametrize(
-    ("starts_at", "midnight"),
-    [
-        (datetime(2026, 11, 1, 4, 0, tzinfo=UTC), datetime(2026, 11, 2, 5, 0, tzinfo=UTC)),
-        (datetime(2027, 3, 14, 5, 0, tzinfo=UTC), datetime(2027, 3, 15, 4, 0, tzinfo=UTC)),
-    ],
-    ids=["the day of 25 hours", "the day of 23 hours"],
-)
-def test_the_sweep_keeps_to_the_practices_clock_when_it_changes(
-    noon, travel, stripe, starts_at, midnight
-):
-    visit = paid(stripe)
-    change(Booking, visit.booking_id, starts_at=starts_at, ends_at=starts_at + 2 * UNDO)
-
-    travel(midnight - SECOND)
-    promises.sweep()
-    assert status_of(visit.booking_id) is PromiseStatus.OPEN
-    travel(midnight)
-    promises.sweep()
-
-    assert status_of(visit.booking_id) is PromiseStatus.LAPSED
 
 
 def test_the_database_refuses_an_earned_promise_without_both_proofs(noon, stripe):

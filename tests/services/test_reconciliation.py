@@ -266,8 +266,9 @@ def test_the_lines_that_were_put_right_are_kept_as_such(visit, compare, stripe):
     assert found.discrepancies == []
 
 
-def test_what_began_while_we_looked_is_no_difference(visit, compare, gateway, stripe, monkeypatch):
-    """Paid and confirmed between the two looks: the first did not have it, so it is not left."""
+@pytest.fixture
+def paid_while_we_look(visit, stripe, monkeypatch):
+    """Somebody pays between the two looks: the first does not have it, the second has."""
     entry("re_gone", 700)
     real = reconciliation.repairs.repair
 
@@ -278,7 +279,20 @@ def test_what_began_while_we_looked_is_no_difference(visit, compare, gateway, st
 
     monkeypatch.setattr(reconciliation.repairs, "repair", meanwhile)
 
+
+def test_what_began_while_we_looked_is_no_difference(paid_while_we_look, compare):
     assert left(compare()) == [(KIND.LEDGER_DIFFERS, "re_gone")]
+
+
+def test_without_asking_what_differed_twice_work_under_way_would_be_a_case(
+    paid_while_we_look, compare, monkeypatch
+):
+    monkeypatch.setattr(reconciliation, "_differed_twice", lambda _, second: second.lines)
+
+    found = sorted(kind for kind, _ in left(compare()))
+
+    assert found == [KIND.LEDGER_DIFFERS, KIND.LEDGER_DIFFERS, KIND.PAYMENT_MISSING_HERE]
+    assert len(open_cases()) == 2
 
 
 def test_two_at_once_are_one(visit, gateway):

@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 
 from booking_service.db import db
+from booking_service.gateways.payments import RefundOrder
 from booking_service.models import (
     Account,
     EntryKind,
@@ -307,3 +308,37 @@ def test_a_refund_of_a_payment_that_is_not_ours_is_nothing(visit, gateway, strip
 
     assert all_refunds() == []
     assert cases() == []
+
+
+def test_a_refund_of_a_try_that_was_given_up_and_failed_at_stripe_leaves_only_its_entries(
+    requested, gateway, stripe
+):
+    """The worker was thought to have failed, and Stripe did it: the bank has sent it back since."""
+    order = RefundOrder(requested.id, intent_of(requested), 3900, f"refund:{requested.id}:0")
+    made = gateway.refund(order).stripe_refund_id
+    stripe.bounce(made)
+    change(Refund, requested.id, status=RefundStatus.FAILED)
+
+    for _ in range(2):
+        refunds.apply_news(made, gateway)
+
+    assert (now(requested).status, now(requested).stripe_refund_id) == (RefundStatus.FAILED, None)
+    assert booked() == [EntryKind.REFUND, EntryKind.REFUND_REVERSED]
+    assert liability() == -3900
+    assert [refund.id for refund in all_refunds()] == [requested.id]
+
+
+def test_the_rest_refunded_by_hand_after_ours_failed_leaves_nothing_to_send(requested, by_hand):
+    """A part was heard of while ours was being sent, so ours was not made smaller."""
+    change(Refund, requested.id, status=RefundStatus.SENDING)
+    by_hand(intent_of(requested), 1000)
+    change(Refund, requested.id, status=RefundStatus.FAILED)
+
+    by_hand(intent_of(requested), 2900)
+
+    assert (now(requested).status, now(requested).failure_code) == (
+        RefundStatus.CANCELED,
+        "returned_outside",
+    )
+    assert outside() == [(1000, RefundStatus.EXTERNAL), (2900, RefundStatus.EXTERNAL)]
+    assert (promise(), liability()) == (PromiseStatus.SETTLED, 0)

@@ -6,14 +6,19 @@ from booking_service.gateways.payments import Event
 from booking_service.models import (
     BookingStatus,
     JournalEntry,
+    Membership,
+    MembershipStatus,
     OutboxMessage,
     PaymentStatus,
+    RefundReason,
     RefundStatus,
+    Tender,
     Topic,
     WebhookEvent,
 )
 from booking_service.queries import state
-from booking_service.services import webhooks
+from booking_service.services import membership_pages, webhooks
+from booking_service.services.memberships import Tendered
 from tests.factories import all_of, at_stripe, booking, converted, payment_of, refunds
 
 
@@ -162,3 +167,17 @@ def test_nothing_is_fetched_while_stripe_does_not_answer(seeded, lost_webhooks, 
 
     assert all_of(WebhookEvent) == []
     assert webhooks.sweep(gateway) == 1
+
+
+def test_a_payment_page_of_a_membership_that_was_paid_makes_a_member(
+    seeded, noon, stripe, gateway, app
+):
+    id_ = converted(stripe, Tendered(Tender.CHECKOUT_LINK)).membership_id
+    membership_pages.open_(id_, gateway, app.extensions["links"])
+    page = all_of(Membership)[0].stripe_checkout_session_id
+    stripe.pay(page)
+
+    webhooks.process(received("checkout.session.completed", page).id, gateway)
+
+    assert all_of(Membership)[0].status is MembershipStatus.ACTIVE
+    assert [refund.reason for refund in refunds()] == [RefundReason.MEMBERSHIP]

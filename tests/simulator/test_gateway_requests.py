@@ -88,6 +88,7 @@ def drive(gateway, stripe) -> set[str]:
     [payout] = stripe.listed("payouts")
     spy.find_payout(payout["id"])
     list(spy.movements_of(payout["id"]))
+    spy.available_cents()
     list(spy.undelivered_events(clock.utc_now()))
     return spy.called
 

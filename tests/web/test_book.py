@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import select
@@ -136,7 +136,7 @@ def test_two_phones_one_time(phone, app):
     assert (other.heading, statuses()) == ("Who is coming?", ["held", "held"])
 
 
-@pytest.mark.parametrize("slot", ["", "x@y", "\x00", f"{uuid4()}@2026-13-01T00:00Z", "9" * 9000])
+@pytest.mark.parametrize("slot", ["", "x@y", "\x00", f"{UUID(int=7)}@2026-13-01T0:0Z", "9" * 9000])
 def test_a_time_that_is_none_of_ours_holds_nothing(phone, slot):
     phone.open("/book").send_time(slot)
 

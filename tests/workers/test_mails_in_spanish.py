@@ -1,6 +1,7 @@
 """Every mail to somebody who booked in Spanish is in Spanish, from the subject to the calendar."""
 
 import re
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -20,7 +21,7 @@ from booking_service.models import (
     SettlementMethod,
 )
 from booking_service.queries import patient_pages
-from booking_service.services import bookings, checkout, choices, promises
+from booking_service.services import bookings, checkout, choices, promises, reminders
 from booking_service.services import refunds as refunding
 from tests.factories import (
     PRIYA,
@@ -31,6 +32,7 @@ from tests.factories import (
     free_slot,
     paid,
     refunds,
+    slot_in,
 )
 
 pytestmark = pytest.mark.usefixtures("noon", "seeded")
@@ -93,6 +95,7 @@ def test_a_cancellation(stripe, work, mail, actor, money):
 
 def test_a_move(stripe, work, mail):
     visit = paid(stripe, slot=free_slot(5), **IN_SPANISH)
+    work()
     slot = free_slot(300)
     bookings.reschedule(visit.booking_id, slot.practitioner_id, slot.starts_at, PRIYA)
     work()
@@ -184,6 +187,59 @@ def test_money_paid_another_way(method, tender):
     text = checked(SimpleNamespace(**forms, calendar=None))
     assert "Le devolvimos sus $39.00" in text
     assert ("no llegará nada a la tarjeta Visa 4242" in text) is (tender is PaymentTender.CARD)
+
+
+@pytest.mark.parametrize(
+    ("hours", "subject", "sentence"),
+    [
+        (
+            24,
+            "Mañana a las 12:00",
+            "Su visita es mañana, miércoles 25 de noviembre a las 12:00 p. m.",
+        ),
+        (2, "Hoy a las 12:00", "Le esperamos hoy a las 12:00 p. m. (hora de la clínica, ET)."),
+    ],
+)
+def test_reminders(stripe, work, mail, travel, hours, subject, sentence):
+    visit = paid(stripe, slot=slot_in(48), **IN_SPANISH)
+    work()
+    mail.letters.clear()
+    travel(booking(visit.booking_id).starts_at - timedelta(hours=hours))
+    reminders.sweep()
+    work()
+
+    [letter] = mail.letters
+    assert sentence in checked(letter)
+    assert letter.subject.startswith(subject)
+
+
+def test_a_reminder_by_text_fits_into_one(stripe, work, mail, texts, travel):
+    visit = paid(stripe, slot=slot_in(48), texts=True, **IN_SPANISH)
+    work()
+    travel(booking(visit.booking_id).starts_at - timedelta(hours=2))
+    reminders.sweep()
+    work()
+
+    [text] = texts.sent
+    assert text.body == (
+        "Alder: le esperamos hoy a las 12:00 p. m., 214 Mill Street, Suite 2. "
+        "Si llega tarde, llame al (518) 555-0142. Responda STOP para terminar"
+    )
+    assert len(text.body) <= 160
+    assert text.body.isascii()
+
+
+def test_a_missed_visit(noon, stripe, work, mail, travel):
+    visit = paid(stripe, **IN_SPANISH)
+    work()
+    bookings.mark_no_show(visit.booking_id, PRIYA)
+    travel(noon + timedelta(days=1))
+    work()
+
+    text = checked(mail.letters[-1])
+    assert "El lunes 23 de noviembre a las 12:00 p. m. no pudimos verle." in text
+    assert "Sus $39.00 no se devuelven, como dicen los términos" in text
+    assert mail.letters[-1].subject == "Su visita del lun, 23 nov"
 
 
 def test_somebody_who_booked_in_english_is_written_to_in_english(stripe, work, mail):

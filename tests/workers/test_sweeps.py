@@ -2,7 +2,10 @@
 
 import pytest
 
-SWEEPS = ["checkout.sweep", "choices.sweep", "holds.sweep", "promises.sweep", "webhooks.sweep"]
+SWEEPS = [
+    *("checkout.sweep", "choices.sweep", "holds.sweep", "notifications.remind"),
+    *("promises.sweep", "webhooks.sweep"),
+]
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -1,4 +1,4 @@
-// The list follows the box: reload when the number of mails has changed.
+// The list follows the box: reload when the number of messages has changed.
 const bar = document.querySelector("[data-count]");
 if (bar) {
   setInterval(async () => {

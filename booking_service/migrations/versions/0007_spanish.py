@@ -15,8 +15,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0004"
-down_revision = "0003"
+revision = "0007"
+down_revision = "0006"
 
 _SAMPLE = "a881edde5a7f340ac3ec2cf1c510e9d88b45debb075218289261568d9acaaa9b"  # its terms' hash
 _DIRECTIONS = "Estacionamiento detrás del edificio, entrada sin escalones."

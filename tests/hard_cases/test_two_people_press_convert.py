@@ -1,3 +1,8 @@
+"""Two people press the button that makes a patient a member, or one person twenty times.
+
+Hard case "two people press convert": the second gets the first one's result.
+"""
+
 from collections import Counter
 from datetime import timedelta
 from threading import Barrier
@@ -39,7 +44,7 @@ def without_the_patient_lock(monkeypatch, presses):
     monkeypatch.setattr(bookings, "with_patient", with_patient)
 
 
-def test_pressing_twenty_times_makes_one_member_and_returns_the_money_once(
+def test_two_people_press_convert_and_all_get_the_first_ones_result(
     app, seeded, stripe, work, mail
 ):
     visit = in_treatment(stripe)

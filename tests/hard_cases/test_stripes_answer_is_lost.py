@@ -1,6 +1,7 @@
-"""Why an answer that is lost does no harm: one key for one try, and looking before the next.
+"""Stripe moved the money, and its answer never came.
 
-Either protection is enough alone; these tests take out one, the other, and both.
+Hard case "Stripe's answer is lost". Two things protect: one key for one try, and looking before the
+next. Either is enough alone; these tests take out one, the other, and both.
 """
 
 from uuid import uuid4
@@ -61,7 +62,7 @@ def outcome(stripe) -> tuple[int, list[RefundStatus], list[PromiseStatus]]:
 KEPT = (1, [RefundStatus.SUCCEEDED], [PromiseStatus.SETTLED])
 
 
-def test_with_both(app, seeded, stripe, mail, persevere):
+def test_stripes_answer_is_lost_and_the_money_moved_once(app, seeded, stripe, mail, persevere):
     lose_answers(stripe)
     converted(stripe)
 
@@ -70,7 +71,7 @@ def test_with_both(app, seeded, stripe, mail, persevere):
     assert outcome(stripe) == KEPT
 
 
-def test_without_looking(app, seeded, stripe, mail, persevere, blind):
+def test_without_looking_the_key_is_enough(app, seeded, stripe, mail, persevere, blind):
     lose_answers(stripe)
     converted(stripe)
 
@@ -81,7 +82,7 @@ def test_without_looking(app, seeded, stripe, mail, persevere, blind):
     assert stripe.statuses("POST", "/v1/refunds") == [0, 200]
 
 
-def test_without_the_key(app, seeded, stripe, mail, persevere, random_keys):
+def test_without_the_key_looking_is_enough(app, seeded, stripe, mail, persevere, random_keys):
     lose_answers(stripe)
     converted(stripe)
 

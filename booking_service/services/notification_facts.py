@@ -1,0 +1,209 @@
+"""What each message to a patient is about, read at the moment it is sent."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session, joinedload
+
+from booking_service.clock import local_day, utc_now
+from booking_service.db import locked
+from booking_service.models import (
+    VISITING,
+    AuditRow,
+    Booking,
+    BookingStatus,
+    Dispute,
+    Membership,
+    Payment,
+    Practice,
+    Refund,
+    RefundReason,
+    RefundStatus,
+    Reminder,
+    Settlement,
+    Topic,
+)
+from booking_service.services import refund_rows
+
+
+def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
+    """Return what a message says, or None when it would not be true at this moment.
+
+    There is always a `practice`, a `booking`, and a `patient` who has not been erased.
+    """
+    found = _FACTS[topic](session, subject_id)
+    return None if found is None or found["patient"].erased_at is not None else found
+
+
+def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
+    booking = session.scalars(
+        select(Booking)
+        .where(Booking.id == booking_id)
+        .options(joinedload(Booking.patient), joinedload(Booking.practitioner))
+        .execution_options(populate_existing=True)
+    ).one()
+    payment = session.scalars(
+        select(Payment).where(Payment.booking_id == booking_id).options(joinedload(Payment.offer))
+    ).one()
+    return {
+        "practice": session.scalars(select(Practice)).one(),
+        "booking": booking,
+        "patient": booking.patient,
+        "practitioner": booking.practitioner,
+        "payment": payment,
+        "offer": payment.offer,
+    }
+
+
+def _confirmed(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    facts = _visit(session, booking_id)
+    return facts if facts["booking"].status in VISITING else None
+
+
+def _moved(session: Session, change_id: UUID) -> dict[str, Any] | None:
+    """A move is told of by its row in the audit log, unless another followed it."""
+    change = session.get_one(AuditRow, change_id)
+    facts = _visit(session, change.subject_id)
+    booking: Booking = facts["booking"]
+    if booking.status is not BookingStatus.CONFIRMED or booking.moves != change.after["moves"]:
+        return None
+    return {**facts, "was_at": datetime.fromisoformat(change.after["was"])}
+
+
+def _cancelled(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    facts = _visit(session, booking_id)
+    if facts["booking"].status is not BookingStatus.CANCELLED:
+        return None
+    refund = session.scalar(
+        select(Refund)
+        .where(Refund.payment_id == facts["payment"].id)
+        .order_by(Refund.requested_at.desc())
+        .limit(1)
+    )
+    return {**facts, "refund": refund}
+
+
+def _reminded(session: Session, reminder_id: UUID) -> dict[str, Any] | None:
+    """A reminder is of a visit still to come, at the time it has now; the later of two is enough.
+
+    `days_ahead` counts midnights at the practice: 24 hours before half past eleven at night is the
+    same day when the clocks go back.
+    """
+    reminder = session.get_one(Reminder, reminder_id)
+    facts = _visit(session, reminder.booking_id)
+    booking: Booking = facts["booking"]
+    practice: Practice = facts["practice"]
+    if booking.status is not BookingStatus.CONFIRMED or booking.moves != reminder.moves:
+        return None
+    now = utc_now()
+    is_first = reminder.topic is Topic.VISIT_REMINDER
+    if now >= booking.starts_at - is_first * timedelta(hours=practice.last_reminder_hours):
+        return None
+    until = booking.starts_at - timedelta(hours=practice.cutoff_hours)
+    days = local_day(booking.starts_at, practice.zone) - local_day(now, practice.zone)
+    return {**facts, "days_ahead": days.days, "free_until": until if now < until else None}
+
+
+def _missed(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    """Nobody came, and has not booked again since. `money` is kept, returned, or unclear."""
+    facts = _visit(session, booking_id)
+    booking: Booking = facts["booking"]
+    others = select(Booking.id).where(
+        Booking.patient_id == booking.patient_id, Booking.status.in_(VISITING)
+    )
+    if booking.status is not BookingStatus.NO_SHOW or session.scalar(others.limit(1)) is not None:
+        return None
+    payment = locked(session, Payment, facts["payment"].id)
+    decided = (Refund.reason != RefundReason.GOODWILL) | Refund.approved_at.is_not(None)
+    is_touched = select(
+        exists().where(Refund.payment_id == payment.id, decided)
+        | exists().where(Dispute.payment_id == payment.id)
+    )
+    money = "unclear" if session.scalar(is_touched) else "kept"
+    return {
+        **facts,
+        "money": money if refund_rows.left_of(session, payment) else "returned",
+    }
+
+
+def _slot_lost(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    facts = _visit(session, booking_id)
+    return facts if facts["booking"].choose_until is not None else None
+
+
+def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
+    membership = _membership(session, membership_id)
+    return {**_visit(session, membership.booking_id), "membership": membership, "refund": None}
+
+
+def _refund_sent(session: Session, refund_id: UUID) -> dict[str, Any] | None:
+    facts = _refund(session, refund_id)
+    on_its_way = facts["refund"].status in (
+        RefundStatus.PENDING,
+        RefundStatus.SUCCEEDED,
+        RefundStatus.EXTERNAL,
+    )
+    return facts if on_its_way else None
+
+
+def _refund_failed(session: Session, refund_id: UUID) -> dict[str, Any] | None:
+    facts = _refund(session, refund_id)
+    failed = facts["refund"].status in (RefundStatus.FAILED, RefundStatus.CANCELED)
+    return facts if failed else None
+
+
+def _refund_settled_otherwise(session: Session, refund_id: UUID) -> dict[str, Any] | None:
+    settlement = session.scalar(
+        select(Settlement).where(
+            Settlement.refund_id == refund_id, Settlement.approved_at.is_not(None)
+        )
+    )
+    if settlement is None:
+        return None
+    return {**_refund(session, refund_id), "settlement": settlement}
+
+
+def _refund(session: Session, refund_id: UUID) -> dict[str, Any]:
+    refund = session.scalars(
+        select(Refund).where(Refund.id == refund_id).options(joinedload(Refund.payment))
+    ).one()
+    membership = None
+    if refund.reason is RefundReason.MEMBERSHIP:
+        membership_id = session.scalars(
+            select(Membership.id)
+            .where(
+                Membership.booking_id == refund.payment.booking_id,
+                Membership.active_at.is_not(None),
+            )
+            .limit(1)
+        ).one()
+        membership = _membership(session, membership_id)
+    facts = _visit(session, refund.payment.booking_id)
+    return {**facts, "refund": refund, "membership": membership}
+
+
+def _membership(session: Session, membership_id: UUID) -> Membership:
+    return session.scalars(
+        select(Membership)
+        .where(Membership.id == membership_id)
+        .options(joinedload(Membership.plan))
+    ).one()
+
+
+# What each mail is about; None when it would not be true at this moment.
+_FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] = {
+    Topic.BOOKING_CONFIRMED: _confirmed,
+    Topic.BOOKING_MOVED: _moved,
+    Topic.BOOKING_CANCELLED: _cancelled,
+    Topic.SLOT_LOST: _slot_lost,
+    Topic.VISIT_REMINDER: _reminded,
+    Topic.VISIT_SOON: _reminded,
+    Topic.VISIT_MISSED: _missed,
+    Topic.MEMBERSHIP_STARTED: _started,
+    Topic.REFUND_SENT: _refund_sent,
+    Topic.REFUND_FAILED: _refund_failed,
+    Topic.REFUND_SETTLED_OTHERWISE: _refund_settled_otherwise,
+}
