@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from booking_service.gateways.twilio import TwilioTexts, signed
+from booking_service.languages import Language
 from booking_service.models import Channel, Notification, NotificationStatus, TextStop, Topic
 from booking_service.services import reminders
 from tests.factories import all_of, booking, paid, slot_in
@@ -70,6 +71,23 @@ def test_stop_is_answered_and_done_at_once(provider, tell):
     ],
 )
 def test_other_words_are_answered_where_there_is_an_answer(provider, tell, body, words):
+    answer = tell(from_dana(body))
+
+    assert words in answer.text
+    assert len(answer.text) < 280
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("ALTO", "Alder: ya no le enviaremos mensajes de texto. Responda START para recibirlos"),
+        ("start", "Alder: de nuevo le recordaremos su visita por mensaje de texto."),
+        ("ayuda", "Alder: recordatorios de visitas, 1 mensaje por visita."),
+    ],
+)
+def test_who_booked_in_spanish_is_answered_in_spanish(stripe, provider, tell, body, words):
+    paid(stripe, texts=True, language=Language.ES)
+
     answer = tell(from_dana(body))
 
     assert words in answer.text
