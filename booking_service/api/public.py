@@ -1,5 +1,6 @@
 """What anybody may read: the offer, free times, and the plans."""
 
+import hashlib
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any, Final
@@ -50,20 +51,22 @@ def get_slots(query: SlotsQuery) -> Response:
     """
     answers_kept = current_app.extensions["ready_answers"]
     question = ("slots", query.from_, query.days, query.practitioner)
-    ready = answers_kept.answer(question, lambda: _free_times(query))
-    response = Response(ready.body, HTTPStatus.OK, mimetype="application/json")
+    body, etag = answers_kept.answer(question, lambda: _free_times(query))
+    response = Response(body, HTTPStatus.OK, mimetype="application/json")
     response.headers["Cache-Control"] = "no-cache"  # keep it, and ask each time whether it is true
-    response.set_etag(ready.etag)
+    response.set_etag(etag)
     response.make_conditional(request)
     return response
 
 
-def _free_times(query: SlotsQuery) -> Ready:
+def _free_times(query: SlotsQuery) -> Ready[tuple[bytes, str]]:
     practice = availability.the_practice()
     first = query.from_ or local_day(utc_now(), practice.zone)
     days = availability.free_days(first, query.days, query.practitioner)
-    body = {"timezone": practice.timezone, "days": [_day(day) for day in days]}
-    return Ready(json.dumps(body).encode(), good_until(practice, days))
+    told = {"timezone": practice.timezone, "days": [_day(day) for day in days]}
+    body = json.dumps(told).encode()
+    etag = hashlib.sha256(body).hexdigest()[:32]
+    return Ready((body, etag), good_until(practice, days), len(body))
 
 
 @bp.get("/plans")

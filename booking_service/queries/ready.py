@@ -5,17 +5,15 @@ does. That word (`TimetableVersion`) changes in the transaction of every booking
 of hours, so an answer is never older than its question.
 """
 
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 from threading import Lock
-from typing import Final, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import psycopg
-from sqlalchemy import PoolProxiedConnection, create_engine
+from sqlalchemy import create_engine
 
 from booking_service.clock import day_bounds, local_day, utc_now
 from booking_service.models import Practice
@@ -25,18 +23,20 @@ _VERSION: Final = "SELECT md5(string_agg(token::text, '' ORDER BY id)) FROM time
 _MOST_BYTES: Final = 4_000_000  # of all answers of a process together
 
 
-@dataclass(frozen=True)
-class Ready:
-    """A finished answer, and until when the clock leaves it true."""
+T = TypeVar("T")
 
-    body: bytes
+
+@dataclass(frozen=True, slots=True)
+class Ready(Generic[T]):
+    """A finished answer, until when the clock leaves it true, and about how many bytes it takes.
+
+    Many requests are given the same one: nobody changes it.
+    """
+
+    answer: T
     good_until: datetime
+    size: int
     made_at: datetime = field(default_factory=utc_now)
-
-    @cached_property
-    def etag(self) -> str:
-        """Return what stands for exactly this body."""
-        return hashlib.sha256(self.body).hexdigest()[:32]
 
 
 class ReadyAnswers:
@@ -44,7 +44,7 @@ class ReadyAnswers:
 
     def __init__(self, database_url: str) -> None:
         """Remember where to ask; the first question connects."""
-        self._kept: OrderedDict[Hashable, tuple[str | None, Ready]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, tuple[str | None, Ready[Any]]] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
         # No transaction, no ping, no reset: one statement goes over the wire and one answer back.
@@ -52,7 +52,7 @@ class ReadyAnswers:
             database_url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None, pool_size=1
         )
 
-    def answer(self, question: Hashable, make: Callable[[], Ready]) -> Ready:
+    def answer(self, question: Hashable, make: Callable[[], Ready[T]]) -> T:
         """Return the answer to a question: the one kept, if it is still true, else a new one."""
         # Asked before the answer is made: what changes meanwhile makes it a new question.
         version = self._version()
@@ -60,41 +60,47 @@ class ReadyAnswers:
             known, ready = self._kept.get(question, (None, None))
             if ready and known == version and ready.made_at <= utc_now() <= ready.good_until:
                 self._kept.move_to_end(question)
-                return ready
+                return cast("T", ready.answer)
         made = make()
         with self._lock:
             self._keep(question, version, made)
-        return made
+        return made.answer
 
     def close(self) -> None:
         """Leave the database; the next question connects again."""
         self._engine.dispose()
 
-    def _keep(self, question: Hashable, version: str | None, made: Ready) -> None:
+    def _keep(self, question: Hashable, version: str | None, made: Ready[Any]) -> None:
         if question in self._kept:
-            self._bytes -= len(self._kept.pop(question)[1].body)
+            self._bytes -= self._kept.pop(question)[1].size
         self._kept[question] = (version, made)
-        self._bytes += len(made.body)
+        self._bytes += made.size
         while self._bytes > _MOST_BYTES:
             _, (_, oldest) = self._kept.popitem(last=False)
-            self._bytes -= len(oldest.body)
+            self._bytes -= oldest.size
 
     def _version(self) -> str | None:
-        # Below SQLAlchemy, which would cost more than the question itself.
+        try:
+            return self._asked()
+        except psycopg.OperationalError:
+            # Cut off since the last question. SQLAlchemy connects anew, or says what is wrong as
+            # it does everywhere.
+            with self._engine.connect() as connection:
+                version: str | None = connection.exec_driver_sql(_VERSION).scalar()
+                return version
+
+    def _asked(self) -> str | None:
+        """Ask below SQLAlchemy, which would cost more than the question itself."""
         pooled = self._engine.raw_connection()
         try:
-            return self._asked(pooled)
+            cursor = pooled.cursor()
+            cursor.execute(_VERSION)
+            (version,) = cast("tuple[str | None]", cursor.fetchone())
         except psycopg.OperationalError:
-            pooled.invalidate()  # the database was restarted since the last question
-            pooled = self._engine.raw_connection()
-            return self._asked(pooled)
+            pooled.invalidate()
+            raise
         finally:
             pooled.close()
-
-    def _asked(self, pooled: PoolProxiedConnection) -> str | None:
-        cursor = pooled.cursor()
-        cursor.execute(_VERSION)
-        (version,) = cast("tuple[str | None]", cursor.fetchone())
         return version
 
 

@@ -1,17 +1,13 @@
 """Booking a first visit, up to the tap on a time; what follows is in `checkout`."""
 
-from datetime import timedelta
-from typing import Final
-
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.wrappers import Response
 
-from booking_service.clock import local_day, utc_now
 from booking_service.models import Practice
-from booking_service.queries import availability, patient_pages
+from booking_service.queries import patient_pages
 from booking_service.queries.patient_pages import PartOfDay
-from booking_service.web import checkout, edges, forms, holding, patient_words
+from booking_service.web import checkout, edges, forms, free_times, holding, patient_words
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("book", __name__)
@@ -19,9 +15,6 @@ bp.before_request(open_to_all)
 patient_words.register(bp)
 bp.register_blueprint(checkout.bp)
 edges.register(bp)
-
-_DAYS_LISTED: Final = timedelta(days=7)
-_DAYS_ON_OFFER: Final = 14
 
 
 @bp.app_template_global("clinic")
@@ -40,17 +33,11 @@ def clinic() -> Practice | None:
 @bp.get("/first-visit")
 def offer() -> str:
     """Show what $39 buys, and the next three times."""
-    g.clinic = practice = patient_pages.practice()
-    today = local_day(utc_now(), practice.zone)
-    days = availability.free_days(today, _DAYS_ON_OFFER)
     return render_template(
         "book/offer.html",
-        practice=practice,
+        listed=free_times.on_offer(),
         offer=patient_pages.current_offer(),
-        soonest=patient_pages.soonest(patient_pages.times(days, practice.zone)),
-        days_looked=_DAYS_ON_OFFER,
-        practitioners=availability.practitioners(),
-        today=today,
+        days_looked=free_times.DAYS_ON_OFFER,
         source=forms.read_source(request.args.get("src")),
     )
 
@@ -58,24 +45,11 @@ def offer() -> str:
 @bp.get("/book")
 def times() -> str:
     """List free times, a week at once."""
-    g.clinic = practice = patient_pages.practice()
-    today = local_day(utc_now(), practice.zone)
-    wanted = forms.TimesFilter.read(request.args, today, practice.horizon_days)
-    days = availability.free_days(wanted.first, _DAYS_LISTED.days, wanted.practitioner_id)
-    next_first = wanted.first + _DAYS_LISTED
     return render_template(
         "book/times.html",
-        practice=practice,
+        listed=free_times.listed(forms.TimesWanted.read(request.args)),
         offer=patient_pages.current_offer(),
-        soonest=patient_pages.soonest(patient_pages.times(days, practice.zone)),
-        days=patient_pages.times(days, practice.zone, wanted.part),
-        practitioners=availability.practitioners(),
         parts=list(PartOfDay),
-        wanted=wanted,
-        today=today,
-        next_first=None
-        if next_first > today + timedelta(days=practice.horizon_days)
-        else next_first,
         source=forms.read_source(request.args.get("src")),
         kept=holding.kept(),
     )

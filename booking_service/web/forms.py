@@ -26,23 +26,37 @@ _INSTANT: Final = "%Y-%m-%dT%H:%MZ"
 
 
 @dataclass(frozen=True, slots=True)
+class TimesWanted:
+    """Which times an address asks for. What makes no sense in it is left out, not refused."""
+
+    practitioner_id: UUID | None = None
+    part: PartOfDay | None = None
+    first: date | None = None
+
+    @classmethod
+    def read(cls, args: MultiDict[str, str]) -> Self:
+        """Read the address."""
+        return cls(
+            practitioner_id=args.get("doctor", type=UUID),
+            part=args.get("part", type=PartOfDay),
+            first=args.get("from", type=date.fromisoformat),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class TimesFilter:
-    """Which times to list. What makes no sense in an address is left out, not refused."""
+    """Which times to list; `first` is between today and the last bookable day."""
 
     practitioner_id: UUID | None
     part: PartOfDay | None
     first: date
 
     @classmethod
-    def read(cls, args: MultiDict[str, str], today: date, horizon_days: int) -> Self:
-        """Read the address; `first` stays between today and the last bookable day."""
-        first = args.get("from", today, type=date.fromisoformat)
+    def of(cls, wanted: TimesWanted, today: date, horizon_days: int) -> Self:
+        """Return the nearest that can be listed today."""
         last = today + timedelta(days=horizon_days)
-        return cls(
-            practitioner_id=args.get("doctor", type=UUID),
-            part=args.get("part", type=PartOfDay),
-            first=min(max(first, today), last),
-        )
+        first = min(max(wanted.first or today, today), last)
+        return cls(wanted.practitioner_id, wanted.part, first)
 
 
 @dataclass(frozen=True, slots=True)

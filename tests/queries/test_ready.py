@@ -1,5 +1,6 @@
 """A finished answer is given again exactly as long as it is true."""
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -24,7 +25,8 @@ from booking_service.models import (
 from booking_service.queries import availability, ready
 from booking_service.queries.ready import Ready
 from booking_service.services import audit, bookings, holds
-from tests.factories import change, free_slot, hold, paid
+from booking_service.web.forms import Pick
+from tests.factories import HALF_AN_HOUR, change, free_slot, hold, paid
 
 SLOTS = "/api/v1/slots?days=3"
 
@@ -165,9 +167,9 @@ def test_the_practices_midnight_ends_an_answer(app):
 
 def test_an_answer_from_the_future_is_not_given(app):
     answers, later = app.extensions["ready_answers"], utc_now() + timedelta(days=1)
-    answers.answer("q", lambda: Ready(b"later", later, made_at=later))
+    answers.answer("q", lambda: Ready("later", later, 5, made_at=later))
 
-    assert answers.answer("q", lambda: Ready(b"now", later)).body == b"now"
+    assert answers.answer("q", lambda: Ready("now", later, 5)) == "now"
 
 
 def test_a_booking_made_while_an_answer_is_made_ends_it(app):
@@ -175,11 +177,11 @@ def test_a_booking_made_while_an_answer_is_made_ends_it(app):
 
     def made_beside_a_booking():
         hold(free_slot(3))
-        return Ready(b"old", soon)
+        return Ready("old", soon, 5)
 
     answers.answer("q", made_beside_a_booking)
 
-    assert answers.answer("q", lambda: Ready(b"new", soon)).body == b"new"
+    assert answers.answer("q", lambda: Ready("new", soon, 5)) == "new"
 
 
 def test_a_cut_connection_is_made_again(app, client):
@@ -197,11 +199,11 @@ def test_only_so_much_is_kept(app, monkeypatch):
     monkeypatch.setattr(ready, "_MOST_BYTES", 10)
     answers, soon = app.extensions["ready_answers"], utc_now() + timedelta(hours=1)
     for name in ("one", "two", "three"):
-        answers.answer(name, lambda: Ready(b"12345", soon))
+        answers.answer(name, lambda: Ready("12345", soon, 5))
 
-    assert answers.answer("three", lambda: Ready(b"anew", soon)).body == b"12345"
-    assert answers.answer("two", lambda: Ready(b"anew", soon)).body == b"12345"
-    assert answers.answer("one", lambda: Ready(b"anew", soon)).body == b"anew"
+    assert answers.answer("three", lambda: Ready("anew", soon, 5)) == "12345"
+    assert answers.answer("two", lambda: Ready("anew", soon, 5)) == "12345"
+    assert answers.answer("one", lambda: Ready("anew", soon, 5)) == "anew"
 
 
 def test_a_caller_is_told_that_nothing_has_changed(client):
@@ -258,3 +260,21 @@ def test_two_bookings_that_end_at_once_do_not_wait_for_each_other(app):
 
 def waiting(connection) -> int:
     return connection.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+
+@pytest.mark.parametrize("page", ["/", "/book"])
+def test_a_page_offers_a_time_no_more_once_it_is_held(client, page):
+    slot = re.search(r'name="slot" value="([^"]+)"', client.get(page).text)[1]
+    pick = Pick.read(slot)
+
+    holds.place(pick.practitioner_id, pick.starts_at, HALF_AN_HOUR, None)
+
+    assert slot not in client.get(page).text
+
+
+def test_a_page_is_kept_for_each_language(client):
+    english, spanish = client.get("/book").text, client.get("/book?lang=es").text
+
+    assert "Soonest times" in english
+    assert "Soonest times" not in spanish
+    assert client.get("/book?lang=en").text.count("Soonest times") == english.count("Soonest times")
