@@ -36,7 +36,6 @@ def offer() -> str:
     return render_template(
         "book/offer.html",
         listed=free_times.on_offer(),
-        offer=patient_pages.current_offer(),
         days_looked=free_times.DAYS_ON_OFFER,
         source=forms.read_source(request.args.get("src")),
     )
@@ -48,7 +47,6 @@ def times() -> str:
     return render_template(
         "book/times.html",
         listed=free_times.listed(forms.TimesWanted.read(request.args)),
-        offer=patient_pages.current_offer(),
         parts=list(PartOfDay),
         source=forms.read_source(request.args.get("src")),
         kept=holding.kept(),

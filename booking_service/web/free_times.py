@@ -10,7 +10,7 @@ from flask import current_app, g, render_template
 from markupsafe import Markup
 
 from booking_service.clock import local_day, utc_now
-from booking_service.models import Practice
+from booking_service.models import Offer, Practice
 from booking_service.queries import availability, patient_pages
 from booking_service.queries.ready import Ready, good_until
 from booking_service.web import languages
@@ -32,6 +32,7 @@ class Listed:
     """What a page says of free times. The texts are HTML: the buttons inside a form."""
 
     practice: Practice
+    offer: Offer
     practitioners: Sequence[Doctor]
     today: date
     wanted: TimesFilter
@@ -71,6 +72,7 @@ def _made(asked: TimesWanted, number: int) -> Ready[Listed]:
     soonest = patient_pages.soonest(patient_pages.times(free, practice.zone))
     made = Listed(
         practice=practice,
+        offer=patient_pages.current_offer(),
         practitioners=[Doctor(row.id, row.name) for row in availability.practitioners()],
         today=today,
         wanted=wanted,

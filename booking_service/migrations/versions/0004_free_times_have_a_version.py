@@ -7,7 +7,7 @@ The word of a practitioner's bookings is written at the very end of a transactio
 trigger), so that nobody holds it while waiting for another lock. The lock of the audit log, which is
 taken there, too, always comes first: two bookings cannot wait for each other.
 
-Locks: SHARE ROW EXCLUSIVE on five tables, each for milliseconds. Data: none changed.
+Locks: SHARE ROW EXCLUSIVE on six tables, each for milliseconds. Data: none changed.
 """
 
 import sqlalchemy as sa
@@ -17,8 +17,8 @@ revision = "0004"
 down_revision = "0003"
 
 _LIVE = "('held', 'confirmed', 'arrived', 'in_treatment', 'completed')"
-# What everybody's times depend on has one word together.
-_OF_ALL = ("practices", "practitioners", "working_hours", "time_off")
+# What everybody's times depend on, and what is said beside them, has one word together.
+_OF_ALL = ("practices", "practitioners", "working_hours", "time_off", "offers")
 
 
 def upgrade() -> None:
