@@ -5,6 +5,7 @@ from flask import Flask
 from booking_service.web import (
     book,
     desk,
+    embed,
     errors,
     filters,
     finance,
@@ -22,7 +23,19 @@ from booking_service.web import (
 
 def register(app: Flask) -> None:
     """Attach every blueprint, the formatters, and what happens to refusals."""
-    for module in (book, visit, joining, sign_in, desk, finance, payouts, webhooks, texts, health):
+    for module in (
+        book,
+        embed,
+        visit,
+        joining,
+        sign_in,
+        desk,
+        finance,
+        payouts,
+        webhooks,
+        texts,
+        health,
+    ):
         app.register_blueprint(module.bp)
     security.register(app)
     languages.register(app)

@@ -7,12 +7,21 @@ from werkzeug.wrappers import Response
 from booking_service.models import Practice
 from booking_service.queries import patient_pages
 from booking_service.queries.patient_pages import PartOfDay
-from booking_service.web import checkout, edges, forms, free_times, holding, patient_words
+from booking_service.web import (
+    checkout,
+    edges,
+    for_search,
+    forms,
+    free_times,
+    holding,
+    patient_words,
+)
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("book", __name__)
 bp.before_request(open_to_all)
 patient_words.register(bp)
+for_search.register(bp)
 bp.register_blueprint(checkout.bp)
 edges.register(bp)
 

@@ -37,7 +37,8 @@ class Listed:
     today: date
     wanted: TimesFilter
     next_first: date | None  # where the following page begins, if anything is bookable there
-    soonest: Markup  # empty when nothing is free
+    slots: Sequence[availability.Slot]  # the soonest, at most three
+    soonest: Markup  # the same; empty when nothing is free
     days: Markup  # empty when nothing fits
     said: str  # how many there are, for those who listen
 
@@ -77,6 +78,7 @@ def _made(asked: TimesWanted, number: int) -> Ready[Listed]:
         today=today,
         wanted=wanted,
         next_first=following if following <= last else None,
+        slots=soonest,
         soonest=_html("book/soonest.html", soonest=soonest, **words) if soonest else Markup(),
         days=_html("book/days.html", **words) if any(day.slots for day in days) else Markup(),
         said=_html("book/said.html", **words).striptags(),

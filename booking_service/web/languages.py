@@ -93,7 +93,8 @@ def _is_a_patients() -> bool:
 
 def _remember() -> None:
     asked = _read(request.args.get(_QUERY_KEY))
-    if asked and _is_a_patients():
+    # What stands in another site's page sets no cookie.
+    if asked and _is_a_patients() and request.endpoint != "embed.times":
         session[_COOKIE_KEY] = asked.value
 
 
