@@ -37,6 +37,10 @@ def nobody_told(f):
     f["mails"].pop(1)
 
 
+def nobody_told_that_it_failed(f):
+    f["ours"]["refunds"][0]["status"] = "failed"
+
+
 def chain_broken(f):
     f["ours"]["audit"]["verified"] = False
 
@@ -153,6 +157,7 @@ PLANTED = [
     ("mail_once", mail_about_nothing),
     ("mail_once", mail_never_left),
     ("mail_once", nobody_told),
+    ("mail_once", nobody_told_that_it_failed),
     ("audit_complete", chain_broken),
     ("audit_complete", step_not_audited),
     ("audit_complete", step_audited_twice),

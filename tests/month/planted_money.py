@@ -81,6 +81,11 @@ def paid_at_the_desk_and_never_returned(f):
     f["stripe"]["intents"].pop()
 
 
+def earned_and_only_disputed(f):
+    earned_and_never_returned(f)
+    f["stripe"]["disputes"] = [{"payment_intent": "pi_p2", "status": "needs_response"}]
+
+
 def a_cent_missing(f):
     f["stripe"]["movements"].append({"type": "adjustment", "net": -1})
 
@@ -112,6 +117,7 @@ OF_MONEY = [
     ("paid_ends_in_one_place", earned_and_never_returned),
     ("paid_ends_in_one_place", cancelled_in_time_and_never_returned),
     ("paid_ends_in_one_place", paid_at_the_desk_and_never_returned),
+    ("paid_ends_in_one_place", earned_and_only_disputed),
     ("ledger_equals_stripe", a_cent_missing),
     ("ledger_equals_stripe", check_not_booked),
     ("ledger_equals_stripe", unbalanced),

@@ -121,6 +121,7 @@ def _payment(id_: str, booking: str) -> dict[str, Any]:
         "amount_cents": 3900,
         "stripe_checkout_session_id": f"cs_{id_}",
         "stripe_payment_intent_id": f"pi_{id_}",
+        "disputed": False,
     }
 
 

@@ -6,7 +6,7 @@ from tests.month.invariants import ALL, violations
 from tests.month.invariants.places import places
 from tests.month.invariants.visits import no_step_back
 from tests.month.planted import PLANTED, mail_twice
-from tests.month.planted_money import neither_visit_nor_money
+from tests.month.planted_money import earned_and_never_returned, neither_visit_nor_money
 from tests.month.small_month import cancelled, well
 
 
@@ -45,6 +45,14 @@ def test_the_money_of_a_visit_cancelled_too_late_is_kept():
     facts["audit"].append(cancelled("b2", hours_before=23))
 
     assert places(facts) == {"p1": "kept", "p2": "forfeited"}
+
+
+def test_what_a_bank_took_for_good_is_with_the_patient():
+    facts = well()
+    earned_and_never_returned(facts)
+    facts["stripe"]["disputes"] = [{"payment_intent": "pi_p2", "status": "lost"}]
+
+    assert places(facts) == {"p1": "kept", "p2": "bank"}
 
 
 def test_a_copy_of_a_mail_is_excused_by_a_death_in_its_sending():

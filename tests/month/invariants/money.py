@@ -9,7 +9,11 @@ Row = dict[str, Any]
 
 _OUTSIDE: Final = "refunded_outside"
 # Our own words for what Stripe calls by one of its own.
-_SAME: Final = {"external": ("succeeded", "pending"), "settled_otherwise": ("failed", "canceled")}
+_SAME: Final = {
+    "external": ("succeeded", "pending"),
+    "settled_otherwise": ("failed", "canceled"),
+    "canceled": ("failed", "canceled"),  # it failed, and we gave it up: the bank took the money
+}
 
 
 def refund_once(facts: Row) -> list[str]:

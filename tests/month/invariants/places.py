@@ -19,8 +19,9 @@ _CUT_OFF: Final = timedelta(hours=24)
 def places(facts: Row) -> dict[str, str]:
     """I4: for each first visit that was paid for, where the money ended.
 
-    `visit`, `kept` (returned, because the patient joined), `returned`, `forfeited` (cancelled too
-    late), `case`; or what must not be: `lost` (neither), `doubled` (the visit and the money).
+    `visit`, `kept` (returned, because the patient joined), `returned`, `bank` (a dispute was lost),
+    `forfeited` (cancelled too late), `case`; or what must not be: `lost` (neither), `doubled` (the
+    visit and the money).
     """
     bookings = {b["payment_id"]: b for b in facts["ours"]["bookings"] if b["payment_id"]}
     intents = {p["id"]: p["stripe_payment_intent_id"] for p in facts["ours"]["payments"]}
@@ -29,6 +30,7 @@ def places(facts: Row) -> dict[str, str]:
     for refund in facts["ours"]["refunds"]:
         refunds[refund["payment_id"]].append(refund)
     in_case, too_late = _in_case(facts), _cancelled_too_late(facts)
+    taken = {d["payment_intent"] for d in facts["stripe"]["disputes"] if d["status"] == "lost"}
     ended = {}
     for payment_id, intent in _paid(facts):
         booking = bookings.get(payment_id)
@@ -38,7 +40,9 @@ def places(facts: Row) -> dict[str, str]:
         ours = refunds[payment_id]
         has_case = payment_id in in_case or any(refund["id"] in in_case for refund in ours)
         place = _place(booking, ours, is_back=is_back, has_case=has_case)
-        if place == "lost" and booking is not None and booking["id"] in too_late:
+        if place == "lost" and intent is not None and intent["id"] in taken:
+            place = "bank"
+        elif place == "lost" and booking is not None and booking["id"] in too_late:
             place = "forfeited"
         ended[payment_id] = place
     return ended

@@ -48,7 +48,10 @@ def _untold(facts: Row, told: set[tuple[str, str]]) -> list[str]:
         if is_visit and ("notifications.booking_confirmed", booking["id"]) not in told:
             found.append(f"mail_once: nobody was told of booking {booking['id']}")
     topics = {"succeeded": "refund_sent", "external": "refund_sent", "failed": "refund_failed"}
+    disputed = {p["id"] for p in facts["ours"]["payments"] if p["disputed"]}
     for refund in facts["ours"]["refunds"]:
+        if refund["status"] == "failed" and refund["payment_id"] in disputed:
+            continue  # the bank stopped it, and decides; there is nothing to tell before it has
         # What was returned in Stripe's dashboard was not ours to announce.
         topic = topics.get(refund["status"]) if refund["reason"] != "external" else None
         if topic and (f"notifications.{topic}", refund["id"]) not in told:
