@@ -18,7 +18,7 @@ from tests.month.playing import Outcome, play
 
 FIXED = (11, 2026, 3_900)
 _FRESH = 2
-_PATIENTS = 850  # who make more than 1,000 bookings
+_PATIENTS = 900  # who make more than 1,000 bookings
 _SHOWN = 20  # violations of one seed
 
 
