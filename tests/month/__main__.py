@@ -1,12 +1,15 @@
 """`./run month [--seed N] [--bookings N]`: simulated months with faults, and what held in them.
 
-Without words: three fixed seeds and two fresh ones. Ends with 1 when anything does not hold.
+Without words: three fixed seeds and two fresh ones, one for each processor at a time. Ends with 1
+when anything does not hold.
 """
 
+import os
 import secrets
 import sys
 import tempfile
 from argparse import ArgumentParser
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from booking_service.local.embedded import Postgres
@@ -15,7 +18,7 @@ from tests.month.playing import Outcome, play
 
 FIXED = (11, 2026, 3_900)
 _FRESH = 2
-_PATIENTS = 1_000
+_PATIENTS = 900  # who make more than 1,000 bookings
 _SHOWN = 20  # violations of one seed
 
 
@@ -29,32 +32,33 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as var,
         Postgres(Path(var), free_port(), fast_unsafe=True) as postgres,
+        ProcessPoolExecutor(min(len(seeds), os.cpu_count() or 1)) as pool,
     ):
-        outcomes = [
-            _one(postgres.create_database(f"month_{seed}"), seed, words.bookings) for seed in seeds
-        ]
+        databases = [postgres.create_database(f"month_{seed}") for seed in seeds]
+        numbers = [words.bookings] * len(seeds)
+        outcomes = []
+        for outcome in pool.map(_played, databases, seeds, numbers):
+            outcomes.append(outcome)
+            _tell(outcome, words.bookings)
     _table(outcomes)
     return int(any(outcome.violations for outcome in outcomes))
 
 
-def _one(database_url: str, seed: int, number: int) -> Outcome:
-    again = f"./run month --seed {seed} --bookings {number}"
-    _say(f"seed {seed}  (again: {again})\n")
-    outcome = play(database_url, seed, number, told=_day)
-    _say(f"\r  played in {outcome.seconds:.0f} s; {_faults(outcome)}\n")
+def _played(database_url: str, seed: int, number: int) -> Outcome:
+    def told(day: str) -> None:
+        if day.startswith("Mon"):
+            _say(f"  seed {seed}: {day}\n")
+
+    return play(database_url, seed, number, told=told)
+
+
+def _tell(outcome: Outcome, number: int) -> None:
+    _say(f"seed {outcome.seed}  (again: ./run month --seed {outcome.seed} --bookings {number})\n")
+    _say(f"  played in {outcome.seconds:.0f} s; {_faults(outcome)}\n")
     for violation in outcome.violations[:_SHOWN]:
         _say(f"  VIOLATED  {violation}\n")
     if len(outcome.violations) > _SHOWN:
         _say(f"  ... and {len(outcome.violations) - _SHOWN} more\n")
-    return outcome
-
-
-def _day(day: str) -> None:
-    """Show where the month is: on a terminal each day, in a file each Monday."""
-    if sys.stdout.isatty():
-        _say(f"\r  {day} ")
-    elif day.startswith("Mon"):
-        _say(f"  {day}\n")
 
 
 def _faults(outcome: Outcome) -> str:

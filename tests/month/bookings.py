@@ -3,34 +3,34 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.month.actions import NOT_YET, Patient, Story, Visit, booking
+from tests.month.actions import Patient, Story, Visit, booking
 from tests.month.clinic import Clinic, Told
 
 _TRIES = 6
 _MINUTE = timedelta(minutes=1)
 
-NOT_YET |= {}
 
-
-def hold(clinic: Clinic, patient: Patient, *, is_second: bool = False) -> Story:
+def hold(
+    clinic: Clinic, patient: Patient, *, is_second: bool = False, is_urgent: bool = False
+) -> Story:
     """Choose a time and book it, again and again where the answer is lost; return what was told."""
     random, now = patient.random, clinic.world.now
-    day = clinic.local_day(now + timedelta(hours=random.uniform(3, 96)))
+    day = clinic.local_day(now + timedelta(hours=0 if is_urgent else random.uniform(3, 96)))
     wanted: dict[str, Any] | None = None
     for attempt in range(_TRIES):
         if wanted is None:
             soonest = clinic.world.now + 2 * _MINUTE
-            free = [s for s in clinic.free_times(day) if _at(s) > soonest]
+            free = [s for s in clinic.free_times(day) if at(s) > soonest]
             if not free:
                 day += timedelta(days=1)
                 yield clinic.world.now + _MINUTE
                 continue
-            wanted = random.choice(free)
+            wanted = free[0] if is_urgent else random.choice(free)
         key = f"{patient.number}-{is_second}-{wanted['starts_at']}"
         told = clinic.ask("POST", "/api/v1/bookings", _sent(patient, wanted), key=key)
         if told.is_ok:
             clinic.remember("booking", told.body["id"])
-            return told, _at(wanted)
+            return told, at(wanted)
         if told.status == 409 and told.body.get("code") == "not_a_new_patient":
             return None
         if told.is_final:
@@ -50,7 +50,8 @@ def _sent(patient: Patient, wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _at(slot: dict[str, Any]) -> datetime:
+def at(slot: dict[str, Any]) -> datetime:
+    """Return when a slot, or a booking, begins."""
     return datetime.fromisoformat(slot["starts_at"])
 
 

@@ -1,5 +1,6 @@
 """What patients and the desk can do, through the service's own API; and what they were told."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -17,6 +18,8 @@ from tests.month.edges import survive
 from tests.month.world import World
 
 NO_ANSWER = 0
+_GUARD = re.compile(r'name="csrf_token" value="([^"]+)"')
+_OF_A_PATIENT = re.compile(r"^(/book|/v|/m)/.*")  # the rest is a link that opens everything
 _KEY = {"Authorization": "Bearer sk_test_dashboard", "Stripe-Version": "2026-10-28.endive"}
 
 
@@ -45,6 +48,7 @@ class Clinic:
     world: World
     told: list[dict[str, Any]] = field(default_factory=list)  # every answer, with its seconds
     promised: list[dict[str, Any]] = field(default_factory=list)  # what 2xx promised
+    forgeries: list[int] = field(default_factory=list)  # how each was answered
     _free: dict[date, list[dict[str, Any]]] = field(default_factory=dict)
 
     def ask(
@@ -114,14 +118,20 @@ class Clinic:
     def come_back(self, booking_id: str) -> None:
         """Return from Stripe's page, which asks Stripe what became of the payment."""
         links = self.world.app.extensions["links"]
-        path = links.done(UUID(booking_id)).removeprefix(self.world.settings.public_base_url)
-        self.ask("GET", path)
+        self._visit(links.done(UUID(booking_id)))
+
+    def come_back_a_member(self, membership_id: UUID) -> None:
+        """Return from the payment page of a membership."""
+        self._visit(self.world.app.extensions["links"].join(membership_id))
+
+    def _visit(self, address: str) -> None:
+        self.ask("GET", address.removeprefix(self.world.settings.public_base_url))
 
     def pay(self, session_id: str, card: str) -> bool:
         """Press Pay on Stripe's page; return whether the card was taken."""
         body = {"card": card, "email": "payer@bank.example"}
         url = f"{self.world.stripe.url}/_sim/checkout/sessions/{session_id}/pay"
-        is_paid = requests.post(url, json=body).status_code == 200
+        is_paid = self.world.caller.post(url, json=body).status_code == 200
         self.world.settle()
         return is_paid
 
@@ -129,7 +139,7 @@ class Clinic:
         """Look at something in Stripe's dashboard; people press reload until it shows."""
         for _ in range(40):  # of the faults that wait for requests, some may be in the way
             try:
-                answer = requests.get(f"{self.world.stripe.url}/v1/{path}", headers=_KEY)
+                answer = self.world.caller.get(f"{self.world.stripe.url}/v1/{path}", headers=_KEY)
             except requests.ConnectionError:
                 continue
             if answer.ok:
@@ -142,18 +152,35 @@ class Clinic:
         intent: str = self.look(f"checkout/sessions/{session_id}")["payment_intent"]
         return intent
 
+    def payment_id(self, session_id: str) -> str:
+        """Return our id of what is paid on a page."""
+        ours: str = self.look(f"checkout/sessions/{session_id}")["metadata"]["payment_id"]
+        return ours
+
     def refund_by_hand(self, session_id: str, cents: int | None = None) -> bool:
         """Refund a first visit in Stripe's dashboard; return whether Stripe did."""
         charge = self.look(f"payment_intents/{self.payment_intent(session_id)}")["latest_charge"]
         form = {"id": charge} | ({"amount": f"{cents / 100:.2f}"} if cents else {})
         url = f"{self.world.stripe.url}/do/refund"
-        is_done = requests.post(url, data=form, allow_redirects=False).status_code == 303
+        is_done = self.world.caller.post(url, data=form, allow_redirects=False).status_code == 303
         self.world.settle()
         return is_done
 
+    def tap(self, page: str, button: str, form: dict[str, str]) -> Told:
+        """Open a page in a browser and tap one of its buttons."""
+        _, told = step_of(self.world, lambda: self._tapped(page, button, form))
+        return self._note("POST", button, told)
+
+    def forge(self, body: bytes, signature: str) -> None:
+        """Post to the service what Stripe did not send, or not now; note how it was answered."""
+        headers = {"Stripe-Signature": signature, "Content-Type": "application/json"}
+        client = self.world.app.test_client()
+        status = client.post("/webhooks/stripe", data=body, headers=headers).status_code
+        self.forgeries.append(status)
+
     def act(self, path: str, **facts: Any) -> bool:
         """Let a bank or a cardholder do something at Stripe; return whether it was possible."""
-        is_done = requests.post(f"{self.world.stripe.url}/_sim/{path}", json=facts).ok
+        is_done = self.world.caller.post(f"{self.world.stripe.url}/_sim/{path}", json=facts).ok
         self.world.settle()
         return is_done
 
@@ -173,10 +200,20 @@ class Clinic:
         document = found if isinstance(found, dict) else {}
         return Told(answer.status_code, {**document, "_seconds": seconds})
 
+    def _tapped(self, page: str, button: str, form: dict[str, str]) -> Told:
+        client = self.world.app.test_client()
+        began = perf_counter()
+        shown = client.get(page)
+        guard = _GUARD.search(shown.text)
+        if guard is None:
+            return Told(shown.status_code, {"_seconds": perf_counter() - began})
+        answer = client.post(button, data={**form, "csrf_token": guard[1]})
+        return Told(answer.status_code, {"_seconds": perf_counter() - began})
+
     def _note(self, method: str, path: str, told: Told | None) -> Told:
         told = told or Told(NO_ANSWER)
         seconds = told.body.pop("_seconds", 0.0)
-        place = path.partition("?")[0].partition("/book/")[0] or "/book"
+        place = _OF_A_PATIENT.sub(r"\1", path.partition("?")[0])
         self.told.append(
             {"method": method, "path": place, "status": told.status, "seconds": seconds}
         )

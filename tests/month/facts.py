@@ -3,10 +3,21 @@
 from typing import Any
 
 import requests
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from booking_service.db import db
-from booking_service.models import AuditRow, Case, Membership, OutboxMessage, WebhookEvent
+from booking_service.models import (
+    Attempt,
+    AuditRow,
+    Case,
+    Membership,
+    OutboxMessage,
+    Payment,
+    PaymentTender,
+    Settlement,
+    SettlementMethod,
+    WebhookEvent,
+)
 from booking_service.queries import state
 from booking_service.services import webhooks
 from tests.month.clinic import Clinic
@@ -33,6 +44,7 @@ def gather(clinic: Clinic, watcher: Watcher, asked: list[str]) -> dict[str, Any]
         "told": clinic.told,
         "promised": clinic.promised,
         "taken": list(world.door.taken),
+        "forgeries": clinic.forgeries,
         "listened": set(webhooks._LISTENERS),
         "seen": list(watcher.violations),
         "canary": CANARY,
@@ -51,6 +63,7 @@ def _rows() -> dict[str, Any]:
     return {
         "audit": [
             {
+                "at": row.at.isoformat(),
                 "action": row.action,
                 "subject_id": str(row.subject_id),
                 "actor_kind": row.actor_kind.value,
@@ -76,6 +89,20 @@ def _rows() -> dict[str, Any]:
             }
             for row in session.scalars(select(Membership))
         ],
+        "paid_at_the_desk": [
+            str(id_)
+            for id_ in session.scalars(
+                select(Payment.id).where(Payment.tender != PaymentTender.CARD)
+            )
+        ],
+        "paid_by_bank_cents": session.scalar(
+            select(func.coalesce(func.sum(Settlement.amount_cents), 0)).where(
+                Settlement.approved_at.is_not(None), Settlement.method != SettlementMethod.CASH
+            )
+        ),
+        "tried_at_stripe": list(
+            session.scalars(select(Attempt.stripe_id).where(Attempt.stripe_id.is_not(None)))
+        ),
         "received_events": list(session.scalars(select(WebhookEvent.stripe_event_id))),
         "case_details": list(session.scalars(select(Case.detail))),
     }

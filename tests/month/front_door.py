@@ -2,14 +2,29 @@
 
 import json
 import socket
+from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from io import BytesIO
 from threading import Lock
 from typing import Any
 
 from flask import Flask
 
+from booking_service.clock import utc_now
 from tests.month.trouble import Killed, Trouble
+
+_KEPT = 200  # deliveries
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A delivery of Stripe's that was taken, as somebody on the way could have kept it."""
+
+    at: datetime
+    body: bytes
+    signature: str
 
 
 class FrontDoor:
@@ -17,6 +32,7 @@ class FrontDoor:
 
     def __init__(self, app: Flask, trouble: Trouble) -> None:
         self.taken: list[tuple[str, str]] = []  # event id and type, answered with 2xx
+        self.heard: deque[Heard] = deque(maxlen=_KEPT)
         self._trouble = trouble
         self._app = app
         self._lock = Lock()
@@ -43,4 +59,5 @@ class FrontDoor:
             event = json.loads(body)
             with self._lock:
                 self.taken.append((event["id"], event["type"]))
+                self.heard.append(Heard(utc_now(), body, environ["HTTP_STRIPE_SIGNATURE"]))
         return answer

@@ -37,6 +37,10 @@ def nobody_told(f):
     f["mails"].pop(1)
 
 
+def nobody_told_that_it_failed(f):
+    f["ours"]["refunds"][0]["status"] = "failed"
+
+
 def chain_broken(f):
     f["ours"]["audit"]["verified"] = False
 
@@ -109,6 +113,18 @@ def event_forgotten(f):
     f["received_events"].clear()
 
 
+def let_go_and_booked_all_the_same(f):
+    f["promised"].append({"what": "let_go", "id": "b2"})
+
+
+def moved_elsewhere(f):
+    f["promised"].append({"what": "moved", "id": "b2", "starts_at": "2026-11-03T09:00:00-05:00"})
+
+
+def forgery_believed(f):
+    f["forgeries"].append(204)
+
+
 def name_in_the_log(f):
     f["texts"]["the log"].append("ERROR zephyrine quillfeather 3 did not pay")
 
@@ -141,6 +157,7 @@ PLANTED = [
     ("mail_once", mail_about_nothing),
     ("mail_once", mail_never_left),
     ("mail_once", nobody_told),
+    ("mail_once", nobody_told_that_it_failed),
     ("audit_complete", chain_broken),
     ("audit_complete", step_not_audited),
     ("audit_complete", step_audited_twice),
@@ -159,6 +176,9 @@ PLANTED = [
     ("acknowledged_is_durable", step_forgotten),
     ("acknowledged_is_durable", two_memberships_told),
     ("acknowledged_is_durable", event_forgotten),
+    ("acknowledged_is_durable", let_go_and_booked_all_the_same),
+    ("acknowledged_is_durable", moved_elsewhere),
+    ("forgeries_refused", forgery_believed),
     ("confidential", name_in_the_log),
     ("confidential", phone_at_stripe),
     ("answers_in_time", slow),

@@ -1,6 +1,6 @@
 """What can be wrong with the money of a month, one thing at a time."""
 
-from tests.month.small_month import refund
+from tests.month.small_month import cancelled, refund
 
 
 def returned_twice(f):
@@ -70,8 +70,28 @@ def earned_and_never_returned(f):
     f["ours"]["bookings"][1]["promise_status"] = "earned"
 
 
+def cancelled_in_time_and_never_returned(f):
+    f["ours"]["bookings"][1] |= {"status": "cancelled", "promise_status": "void"}
+    f["audit"].append(cancelled("b2", hours_before=25))
+
+
+def paid_at_the_desk_and_never_returned(f):
+    f["paid_at_the_desk"] = ["p2"]
+    f["ours"]["bookings"][1]["promise_status"] = "blocked"
+    f["stripe"]["intents"].pop()
+
+
+def earned_and_only_disputed(f):
+    earned_and_never_returned(f)
+    f["stripe"]["disputes"] = [{"payment_intent": "pi_p2", "status": "needs_response"}]
+
+
 def a_cent_missing(f):
     f["stripe"]["movements"].append({"type": "adjustment", "net": -1})
+
+
+def check_not_booked(f):
+    f["paid_by_bank_cents"] = 3900
 
 
 def unbalanced(f):
@@ -95,6 +115,10 @@ OF_MONEY = [
     ("paid_ends_in_one_place", neither_visit_nor_money),
     ("paid_ends_in_one_place", visit_and_money),
     ("paid_ends_in_one_place", earned_and_never_returned),
+    ("paid_ends_in_one_place", cancelled_in_time_and_never_returned),
+    ("paid_ends_in_one_place", paid_at_the_desk_and_never_returned),
+    ("paid_ends_in_one_place", earned_and_only_disputed),
     ("ledger_equals_stripe", a_cent_missing),
+    ("ledger_equals_stripe", check_not_booked),
     ("ledger_equals_stripe", unbalanced),
 ]

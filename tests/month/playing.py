@@ -11,18 +11,29 @@ from time import perf_counter
 from typing import Any
 
 from booking_service.clock import day_bounds
-from tests.month import afterwards, bookings, visits  # noqa: F401  # each registers its actions
+from tests.month import (  # noqa: F401  # each registers its actions
+    afterwards,
+    bookings,
+    changes,
+    finance,
+    lost_times,
+    phones,
+    strangers,
+    visits,
+    walk_ins,
+)
 from tests.month.actions import Patient, Story, drawn, life
 from tests.month.clinic import Clinic
 from tests.month.doorbell import Doorbell
 from tests.month.facts import gather
 from tests.month.invariants import money, service, violations
+from tests.month.invariants.places import places
 from tests.month.watching import Watcher
 from tests.month.world import STARTS, world
 
 _HEALS = timedelta(hours=30)
 _LOOK_EVERY = 6  # steps between two samples of the statuses
-_LAST_VISIT_DAYS = 5  # after the call: four and a few tries
+_LAST_VISIT_DAYS = 6  # after the call: four, a few tries, and one when it is moved
 DAYS = 30
 _LOG_EVERY = 400  # steps between two readings of the simulator's log, which keeps 5,000 requests
 
@@ -41,7 +52,7 @@ class Outcome:
     def figures(self) -> dict[str, int]:
         """The line of the table."""
         ours = self.facts["ours"]
-        places = Counter(money.places(self.facts).values())
+        ended = Counter(places(self.facts).values())
         return {
             "bookings": len(ours["bookings"]),
             "paid": sum(p["status"] == "paid" for p in ours["payments"]),
@@ -50,8 +61,8 @@ class Outcome:
             "refunds": len(self.facts["stripe"]["refunds"]),
             "disputes": len(self.facts["stripe"]["disputes"]),
             "open cases": sum(c["status"] == "open" for c in ours["exceptions"]),
-            "lost": places["lost"],
-            "doubled": places["doubled"],
+            "lost": ended["lost"],
+            "doubled": ended["doubled"],
             "in doubt": len(service.in_doubt(self.facts)),
             "residue": money.residue(self.facts),
             "violations": len(self.violations),
@@ -149,7 +160,7 @@ def play(
         database_url: an empty database; what is in it is deleted.
         seed: decides everything the simulation chooses.
         number: how many patients call.
-        days: how long it lasts; a visit is at most five days after the call.
+        days: how long it lasts; a visit is at most six days after the call.
         told: hears of each day that begins.
     """
     began = perf_counter()
@@ -157,6 +168,8 @@ def play(
         month = Month(Clinic(made), told)
         for _, (task, every) in sorted(month.doorbell.sweeps().items()):
             month.add(month.sweeping(task, every))
+        month.add(finance.works(month.clinic, Random(f"{seed} finance")))
+        month.add(strangers.forges(month.clinic, Random(f"{seed} strangers")))
         for patient in patients(seed, number, timedelta(days=days - _LAST_VISIT_DAYS)):
             month.add(life(month.clinic, patient))
         ends = day_bounds(STARTS.date() + timedelta(days=days), month.clinic.zone)[0]

@@ -23,6 +23,10 @@ def well() -> dict[str, Any]:
         ],
         "messages": [{"id": "o1", "topic": "refunds.execute", "attempts": 2, "is_given_up": False}],
         "charges": [{"id": "m1", "status": "active", "charge_status": "paid"}],
+        "paid_at_the_desk": [],
+        "paid_by_bank_cents": 0,
+        "tried_at_stripe": ["re_1"],
+        "forgeries": [400],
         "received_events": ["evt_1"],
         "mails": [{"message_id": f"<n{n}@alder.example>"} for n in (1, 2, 3)],
         "excused": {},
@@ -117,6 +121,7 @@ def _payment(id_: str, booking: str) -> dict[str, Any]:
         "amount_cents": 3900,
         "stripe_checkout_session_id": f"cs_{id_}",
         "stripe_payment_intent_id": f"pi_{id_}",
+        "disputed": False,
     }
 
 
@@ -128,10 +133,23 @@ def refund(id_: str, intent: str, status: str = "succeeded", amount: int = 3900)
     return {"id": id_, "payment_intent": intent, "status": status, "amount": amount}
 
 
+def cancelled(booking: str, hours_before: int) -> dict[str, Any]:
+    """The row that a patient's cancelling leaves in the audit log."""
+    at = datetime.fromisoformat(NINE) - timedelta(hours=hours_before)
+    return _row("booking.cancelled", booking, "patient") | {"at": at.isoformat()}
+
+
 def _told(id_: str, topic: str, subject: str) -> dict[str, Any]:
     topic = f"notifications.{topic}"
     return {"id": id_, "topic": topic, "subject_id": subject, "status": "sent"}
 
 
 def _row(action: str, subject: str, kind: str = "system") -> dict[str, Any]:
-    return {"action": action, "subject_id": subject, "actor_kind": kind, "actor": "somebody"}
+    return {
+        "at": NINE,
+        "action": action,
+        "subject_id": subject,
+        "actor_kind": kind,
+        "actor": "somebody",
+        "after": {},
+    }

@@ -4,7 +4,7 @@ import pytest
 
 from tests.month.playing import play
 
-SEED, PATIENTS, DAYS = 39, 60, 10
+SEED, PATIENTS, DAYS = 39, 50, 8
 
 
 # Threads that act at the same instant have connections of the SDK's own, which end with them.

@@ -86,6 +86,10 @@ def world(database_url: str, seed: int) -> Iterator[World]:
         stripe.settings(webhook_disorder=seed, refund_delay_seconds=_SLOW_REFUND_SECONDS)
         app = create_app(settings)
         logging.getLogger().handlers[:] = [logged]
+        with app.app_context():
+            # Asked at each step whether it still lives, which here it does: those that are cut off
+            # are cut off in a transaction.
+            db.engine.pool._pre_ping = False
         celery = create_celery(app)
         celery.loader.import_default_modules()
         _migrate(app)

@@ -31,6 +31,7 @@ ALL: Final[dict[str, Invariant]] = {
     "monotone": visits.monotone,
     "converged": service.converged,
     "acknowledged_is_durable": service.acknowledged_is_durable,
+    "forgeries_refused": service.forgeries_refused,
     "confidential": service.confidential,
     "answers_in_time": service.answers_in_time,
     "contract_kept": service.contract_kept,

@@ -2,11 +2,13 @@
 
 import re
 from collections import Counter
+from datetime import datetime
 from typing import Any, Final
 
 Row = dict[str, Any]
 
 _MOST_ATTEMPTS: Final = 23  # of one message: twenty quick ones and the janitor's three
+_REFUSED: Final = 400
 _LONGEST_ANSWER: Final = 5.0  # seconds
 _CLEAN: Final = (0, 200, 201, 204, 302, 303, 400, 404, 409, 422, 429, 503)
 # What each acknowledgement was worth: the statuses a booking may have afterwards.
@@ -15,6 +17,8 @@ _KEPT: Final = {
     "in_treatment": ("in_treatment", "completed"),
     "completed": ("completed",),
     "no_show": ("no_show",),
+    "cancelled": ("cancelled",),
+    "let_go": ("expired",),
 }
 
 
@@ -44,7 +48,10 @@ def _untold(facts: Row, told: set[tuple[str, str]]) -> list[str]:
         if is_visit and ("notifications.booking_confirmed", booking["id"]) not in told:
             found.append(f"mail_once: nobody was told of booking {booking['id']}")
     topics = {"succeeded": "refund_sent", "external": "refund_sent", "failed": "refund_failed"}
+    disputed = {p["id"] for p in facts["ours"]["payments"] if p["disputed"]}
     for refund in facts["ours"]["refunds"]:
+        if refund["status"] == "failed" and refund["payment_id"] in disputed:
+            continue  # the bank stopped it, and decides; there is nothing to tell before it has
         # What was returned in Stripe's dashboard was not ours to announce.
         topic = topics.get(refund["status"]) if refund["reason"] != "external" else None
         if topic and (f"notifications.{topic}", refund["id"]) not in told:
@@ -120,9 +127,28 @@ def acknowledged_is_durable(facts: Row) -> list[str]:
             kept = row is not None and row["status"] in _KEPT.get(what, (row["status"],))
         if not kept:
             found.append(f"acknowledged_is_durable: {what} {id_} was answered, and is not there")
+    moved = {p["id"]: p["starts_at"] for p in facts["promised"] if p["what"] == "moved"}
+    found += [
+        f"acknowledged_is_durable: booking {id_} was moved to {at}, and is not then"
+        for id_, at in moved.items()
+        if id_ in bookings and _instant(bookings[id_]["starts_at"]) != _instant(at)
+    ]
     received = set(facts["received_events"])
     lost = {id_ for id_, type_ in facts["taken"] if type_ in facts["listened"]} - received
     return found + [f"acknowledged_is_durable: event {id_} was taken, and lost" for id_ in lost]
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def forgeries_refused(facts: Row) -> list[str]:
+    """What Stripe did not send, or sent long ago, was refused, each time."""
+    return [
+        f"forgeries_refused: a forgery was answered {status}"
+        for status in facts["forgeries"]
+        if status != _REFUSED
+    ]
 
 
 def confidential(facts: Row) -> list[str]:

@@ -70,6 +70,7 @@ _AUDITED: Final = {
     ("booking", "in_treatment"): ("booking.confirm", "booking.arrived", "booking.in_treatment"),
     ("booking", "completed"): ("booking.confirm", "booking.arrived", "booking.completed"),
     ("booking", "no_show"): ("booking.confirm", "booking.no_show"),
+    ("booking", "cancelled"): ("booking.confirm", "booking.cancelled"),
     ("membership", "undone"): ("membership.undo",),
 }
 # What the service does not write down yet; each belongs above as soon as it does.
@@ -123,6 +124,8 @@ def unpaid_never_confirmed(facts: Row) -> list[str]:
         payment = payments.get(booking["id"])
         if payment is None or payment["status"] != "paid":
             found.append(f"unpaid_never_confirmed: {booking['id']} is {booking['status']}, unpaid")
+        elif payment["id"] in facts["paid_at_the_desk"]:
+            continue
         elif at_stripe.get(payment["stripe_payment_intent_id"]) != payment["amount_cents"]:
             found.append(f"unpaid_never_confirmed: Stripe has no money for {booking['id']}")
     return found
@@ -148,7 +151,9 @@ def audit_complete(facts: Row) -> list[str]:
         found.append("audit_complete: the chain does not verify")
     rows: dict[tuple[str, str], int] = defaultdict(int)
     for row in facts["audit"]:
-        rows[row["action"], row["subject_id"]] += 1
+        # Whoever walks in is confirmed by that.
+        action = row["action"].replace("booking.walk_in", "booking.confirm")
+        rows[action, row["subject_id"]] += 1
         if not row["actor_kind"] or (row["actor_kind"] in ("staff", "token") and not row["actor"]):
             found.append(f"audit_complete: nobody did {row['action']} to {row['subject_id']}")
     due = [
