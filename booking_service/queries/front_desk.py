@@ -120,6 +120,7 @@ class VisitView:
     paid_at: datetime | None
     amount_cents: int
     card: str  # "Visa 4242"
+    way_back: str  # where the money goes back to
     has_saved_card: bool
     promise_status: PromiseStatus | None
     eligibility: Sequence[Check]
@@ -197,6 +198,7 @@ def _view(
         paid_at=payment.paid_at if payment else None,
         amount_cents=payment.amount_cents if payment else 0,
         card=payment.card if payment else "",
+        way_back=payment.way_back if payment else "",
         has_saved_card=bool(payment and payment.stripe_payment_method_id),
         promise_status=promise.status if promise else None,
         eligibility=_eligibility(booking, zone, payment, refund),

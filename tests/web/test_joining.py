@@ -50,7 +50,7 @@ def test_after_paying_it_asks_stripe_and_says_what_happens(client, stripe, joini
 
     assert "You’re a member" in said
     assert "Your first payment of $149.00 has arrived." in said
-    assert "The $39.00 of your first visit goes back to your Visa 4242. We’ll email you." in said
+    assert "The $39.00 of your first visit goes back to Visa 4242. We’ll email you." in said
 
 
 def test_once_the_money_went_back_it_says_so(client, stripe, joining, work, mail):
@@ -60,7 +60,7 @@ def test_once_the_money_went_back_it_says_so(client, stripe, joining, work, mail
 
     said = words(client.get(path_of(joining)))
 
-    assert "The $39.00 of your first visit went back to your Visa 4242" in said
+    assert "The $39.00 of your first visit went back to Visa 4242" in said
 
 
 def test_while_stripe_does_not_answer_it_says_neither_paid_nor_unpaid(client, stripe, joining):
