@@ -94,6 +94,7 @@ class BookingView:
     save_card: bool
     source: str | None
     name: str | None
+    booked_by: str | None  # who booked for them; none: they did
     email: str | None
     phone: str | None
     locale: Language | None  # they booked in it
@@ -173,6 +174,7 @@ def booking(booking_id: UUID) -> BookingView:
         save_card=held.save_card,
         source=held.source,
         name=patient.name if patient else None,
+        booked_by=held.booked_by,
         email=patient.email if patient else None,
         phone=patient.phone if patient else None,
         locale=patient.locale if patient else None,

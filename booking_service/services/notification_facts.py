@@ -32,10 +32,14 @@ from booking_service.services import refund_rows
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
     """Return what a message says, or None when it would not be true at this moment.
 
-    There is always a `practice`, a `booking`, and a `patient` who has not been erased.
+    There is always a `practice`, a `booking`, and a `patient` who has not been erased. `greeted` is
+    who booked; `coming` is the patient, where that is somebody else.
     """
     found = _FACTS[topic](session, subject_id)
-    return None if found is None or found["patient"].erased_at is not None else found
+    if found is None or found["patient"].erased_at is not None:
+        return None
+    name, booker = found["patient"].name, found["booking"].booked_by
+    return {**found, "greeted": booker or name, "coming": name if booker else None}
 
 
 def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
