@@ -76,6 +76,7 @@ class RefundView:
     amount_cents: int
     sent_at: datetime | None
     answered_at: datetime | None
+    trace_number: str | None  # what the patient's bank finds it by, once Stripe has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,5 +252,10 @@ def _latest_refund(payment_id: UUID) -> RefundView | None:
     if refund is None:
         return None
     return RefundView(
-        refund.status, refund.reason, refund.amount_cents, refund.sent_at, refund.answered_at
+        refund.status,
+        refund.reason,
+        refund.amount_cents,
+        refund.sent_at,
+        refund.answered_at,
+        refund.trace_number,
     )
