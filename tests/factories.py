@@ -151,4 +151,5 @@ def visit_of(person: str, stripe, nth: int = 0, **more) -> SimpleNamespace:
     first = person.split(maxsplit=1)[0].lower()
     more.setdefault("email", f"{first}@example.com")
     more.setdefault("phone", f"518 555 {sum(map(ord, person)) % 9000 + 1000}")
-    return paid(stripe, slot=free_slot(nth), name=person, **more)
+    more.setdefault("slot", free_slot(nth))
+    return paid(stripe, name=person, **more)
