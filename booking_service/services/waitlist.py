@@ -127,6 +127,7 @@ def take(booking_id: UUID, practitioner_id: UUID, starts_at: datetime) -> None:
         is_held = held.status is BookingStatus.HELD and ends is not None and ends > utc_now()
         if not (is_it and is_held):
             raise TooLate(_NOT_YOURS)
+        times.queue_up(session, practitioner_id)
         offered.ended_at = session.get_one(WaitlistEntry, offered.entry_id).ended_at = utc_now()
         offered.is_taken = True
         bookings.let_go(session, held)

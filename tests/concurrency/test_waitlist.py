@@ -3,9 +3,11 @@
 from threading import Barrier
 
 import pytest
+from sqlalchemy import text
 
 from booking_service.db import db
-from booking_service.errors import TooLate
+from booking_service.errors import SlotTaken, TooLate
+from booking_service.local.ports import wait_until
 from booking_service.models import (
     Booking,
     BookingStatus,
@@ -14,9 +16,9 @@ from booking_service.models import (
     Topic,
     WaitlistOffer,
 )
-from booking_service.services import bookings, holds, waitlist
+from booking_service.services import bookings, holds, times, waitlist
 from tests.concurrency.crowd import at_once, plain_read, without_constraint
-from tests.factories import PRIYA, all_of, booking, slot_in, visit_of
+from tests.factories import HALF_AN_HOUR, PRIYA, all_of, booking, slot_in, visit_of
 
 WORKERS = 3
 
@@ -205,6 +207,53 @@ def test_without_the_lock_it_would_be_moved_and_passed_on(app, gateway, ana, off
 
     assert at_once(app, 2, press) == [None, None]
     assert (time_of(ana), owed(freed_id)) == (time, 2)
+
+
+@pytest.fixture
+def taken_as_another_taps(app, ana, offered, monkeypatch):
+    """Ana takes the time; somebody taps it when her hold is let go and her visit is not there yet.
+
+    Returns what the two heard.
+    """
+    _, _, (practitioner_id, starts_at) = offered
+    move, begin = bookings.move, Barrier(2)
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+
+    def is_somebody_waiting() -> bool:
+        with db.engine.connect() as connection:
+            return connection.scalar(waiting) > 0
+
+    def move_late(*facts):
+        begin.wait(5)
+        wait_until(is_somebody_waiting, "somebody to tap the time")
+        move(*facts)
+
+    def press(number: int) -> None:
+        if number:
+            begin.wait(5)
+            holds.place(practitioner_id, starts_at, HALF_AN_HOUR, None)
+        else:
+            waitlist.take(ana.booking_id, practitioner_id, starts_at)
+
+    monkeypatch.setattr(bookings, "move", move_late)
+    return lambda: at_once(app, 2, press)
+
+
+def test_somebody_who_taps_it_meanwhile_waits_and_finds_it_taken(
+    taken_as_another_taps, ana, offered
+):
+    [taken, tapped] = taken_as_another_taps()
+
+    assert (taken, type(tapped)) == (None, SlotTaken)
+    assert time_of(ana) == offered[2]
+
+
+def test_without_the_queue_the_two_would_wait_for_each_other(taken_as_another_taps, monkeypatch):
+    monkeypatch.setattr(times, "queue_up", lambda _session, _practitioner_id: True)
+
+    said = taken_as_another_taps()
+
+    assert "OperationalError" in [type(one).__name__ for one in said]
 
 
 def test_a_visit_cancelled_as_it_is_offered_a_time_has_no_offer(app, early, ana):
