@@ -23,6 +23,7 @@ from booking_service.models import (
 from booking_service.queries import availability
 from booking_service.services import bookings, checkout, holds, memberships, patients
 from booking_service.services.memberships import Tendered
+from booking_service.services.patient_details import PatientDetails, read_details
 
 PRIYA = Actor(ActorKind.STAFF, None, "Priya Shah")
 HALF_AN_HOUR = timedelta(minutes=30)
@@ -44,9 +45,12 @@ def hold(slot: availability.Slot | None = None, lifetime: timedelta = HALF_AN_HO
 
 
 def details(
-    name: str = "Dana Whitfield", email: str = "dana@example.com", phone: str = "518 555 0178"
-) -> patients.PatientDetails:
-    return patients.read_details(name, email, phone)
+    name: str = "Dana Whitfield",
+    email: str = "dana@example.com",
+    phone: str = "518 555 0178",
+    booked_by: str | None = None,
+) -> PatientDetails:
+    return read_details(name, email, phone, booked_by=booked_by)
 
 
 def at_stripe(
@@ -147,4 +151,5 @@ def visit_of(person: str, stripe, nth: int = 0, **more) -> SimpleNamespace:
     first = person.split(maxsplit=1)[0].lower()
     more.setdefault("email", f"{first}@example.com")
     more.setdefault("phone", f"518 555 {sum(map(ord, person)) % 9000 + 1000}")
-    return paid(stripe, slot=free_slot(nth), name=person, **more)
+    more.setdefault("slot", free_slot(nth))
+    return paid(stripe, name=person, **more)

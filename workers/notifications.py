@@ -55,6 +55,12 @@ def slot_lost(message_id: str) -> None:
     _send(Topic.SLOT_LOST, message_id)
 
 
+@shared_task(name=Topic.TIME_OFFERED)
+def time_offered(message_id: str) -> None:
+    """Tell a patient of an earlier time, and until when it is theirs."""
+    _send(Topic.TIME_OFFERED, message_id)
+
+
 @shared_task(name=Topic.VISIT_REMINDER)
 def visit_reminder(message_id: str) -> None:
     """Remind a patient the day before."""

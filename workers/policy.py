@@ -15,6 +15,7 @@ QUEUES: Final = {
     "checkout": "periodic",
     "choices": "periodic",
     "promises": "periodic",
+    "waitlist": "periodic",
     "reconciliation": "periodic",
 }
 

@@ -22,7 +22,7 @@ from booking_service.queries import availability, bookings
 from booking_service.services import bookings as visits
 from booking_service.services import checkout, holds, patients
 from booking_service.services.checkout import Consent
-from booking_service.services.patients import PatientDetails
+from booking_service.services.patient_details import PatientDetails, read_details
 
 bp = Blueprint("api_bookings", __name__, url_prefix="/api/v1/bookings")
 bp.before_request(anybody)
@@ -167,7 +167,7 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
     """Hold the time, say for whom, and open Stripe's page; or hold nothing."""
     lifetime = current_app.extensions["settings"].checkout
     gateway, links = current_app.extensions["gateway"], current_app.extensions["links"]
-    who = details(sent.patient, sent.locale)
+    who = details(sent.patient, sent.locale, sent.booked_by)
     consent = Consent(
         terms_version=sent.accept_terms_version,
         language=sent.locale,
@@ -187,15 +187,20 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
         raise
 
 
-def details(patient: PatientSent, locale: Language = Language.EN) -> PatientDetails:
-    """Read who is coming.
+def details(
+    patient: PatientSent, locale: Language = Language.EN, booked_by: str | None = None
+) -> PatientDetails:
+    """Read who is coming, and who books.
 
     Raises:
         Invalid: with the fields as the caller named them.
     """
     try:
-        return patients.read_details(patient.name, patient.email, patient.phone, locale)
+        return read_details(patient.name, patient.email, patient.phone, locale, booked_by)
     except Invalid as invalid:
-        raise Invalid(
-            *(FieldError(f"patient.{e.field}", e.code, e.detail) for e in invalid.errors)
-        ) from invalid
+        raise Invalid(*map(_in_its_place, invalid.errors)) from invalid
+
+
+def _in_its_place(error: FieldError) -> FieldError:
+    field = error.field if error.field == "booked_by" else f"patient.{error.field}"
+    return FieldError(field, error.code, error.detail)

@@ -74,6 +74,10 @@ class BookingSent(Sent):
     practitioner_id: UUID
     starts_at: Instant
     patient: PatientSent
+    booked_by: str | None = Field(
+        default=None,
+        description="The name of whoever books for the patient, whose e-mail and phone are given.",
+    )
     accept_terms_version: int = Field(
         ge=1, le=2**31 - 1, description="The version that was shown, as GET /offer tells it."
     )

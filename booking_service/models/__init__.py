@@ -35,6 +35,7 @@ from booking_service.models.schedule import (
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
+from booking_service.models.waitlist import FreedTime, WaitlistEntry, WaitlistOffer
 from booking_service.models.webhooks import WebhookEvent
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "Dispute",
     "DisputeStatus",
     "EntryKind",
+    "FreedTime",
     "IdempotentAnswer",
     "JournalEntry",
     "JournalLine",
@@ -103,6 +105,8 @@ __all__ = [
     "TimeOff",
     "TimetableVersion",
     "Topic",
+    "WaitlistEntry",
+    "WaitlistOffer",
     "WebhookEvent",
     "WorkingHours",
     "name_key",

@@ -89,6 +89,7 @@ class Booking(Base):
     code: Mapped[str] = mapped_column(unique=True, default=new_code)
     practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioners.id"))
     patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"), index=True)
+    booked_by: Mapped[str | None]  # who books for the patient, by name; none: the patient does
     status: Mapped[BookingStatus] = mapped_column(default=BookingStatus.HELD)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

@@ -20,6 +20,8 @@ class Topic(StrEnum):
     VISIT_REMINDER = "notifications.visit_reminder"  # the day before; about a reminder
     VISIT_SOON = "notifications.visit_soon"  # two hours before; about a reminder
     VISIT_MISSED = "notifications.visit_missed"
+    TIME_FREED = "waitlist.offer"
+    TIME_OFFERED = "notifications.time_offered"  # about a waitlist offer
     MEMBERSHIP_DUE = "memberships.start"
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"

@@ -17,6 +17,7 @@ class Practice(Base):
         CheckConstraint("only_row", name="only_row"),
         CheckConstraint("visit_minutes > 0", name="visit_positive"),
         CheckConstraint("grid_minutes > 0", name="grid_positive"),
+        CheckConstraint("offer_minutes > 0", name="offer_positive"),
         CheckConstraint(
             "0 < last_reminder_hours AND last_reminder_hours + 4 < first_reminder_hours",
             name="reminders_in_order",
@@ -42,6 +43,8 @@ class Practice(Base):
     # Reminders of a visit: by mail, and then by text message to those who agreed.
     first_reminder_hours: Mapped[int] = mapped_column(default=24, server_default="24")
     last_reminder_hours: Mapped[int] = mapped_column(default=2, server_default="2")
+    # How long a freed time is kept for one person of the waitlist.
+    offer_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
 
     @property
     def called(self) -> str:

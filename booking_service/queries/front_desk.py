@@ -105,6 +105,7 @@ class VisitView:
     status: BookingStatus
     zone: ZoneInfo
     patient: str
+    booked_by: str | None  # who booked for the patient; e-mail and phone are theirs
     phone: str
     email: str
     has_mail_come_back: bool  # the newest; the mail server refused it for good
@@ -183,6 +184,7 @@ def _view(
         status=booking.status,
         zone=zone,
         patient=patient.name,
+        booked_by=booking.booked_by,
         phone=patient.phone,
         email=patient.email,
         has_mail_come_back=_has_mail_come_back(booking.id),

@@ -76,6 +76,7 @@ class RefundView:
     amount_cents: int
     sent_at: datetime | None
     answered_at: datetime | None
+    trace_number: str | None  # what the patient's bank finds it by, once Stripe has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class BookingView:
     save_card: bool
     source: str | None
     name: str | None
+    booked_by: str | None  # who booked for them; none: they did
     email: str | None
     phone: str | None
     locale: Language | None  # they booked in it
@@ -173,6 +175,7 @@ def booking(booking_id: UUID) -> BookingView:
         save_card=held.save_card,
         source=held.source,
         name=patient.name if patient else None,
+        booked_by=held.booked_by,
         email=patient.email if patient else None,
         phone=patient.phone if patient else None,
         locale=patient.locale if patient else None,
@@ -249,5 +252,10 @@ def _latest_refund(payment_id: UUID) -> RefundView | None:
     if refund is None:
         return None
     return RefundView(
-        refund.status, refund.reason, refund.amount_cents, refund.sent_at, refund.answered_at
+        refund.status,
+        refund.reason,
+        refund.amount_cents,
+        refund.sent_at,
+        refund.answered_at,
+        refund.trace_number,
     )

@@ -33,7 +33,7 @@ from booking_service.models import (
     RefundReason,
     Topic,
 )
-from booking_service.services import audit, outbox, promises, refunds, times
+from booking_service.services import audit, freed_times, outbox, promises, refunds, times
 
 _MOST_MOVES: Final = 2  # by the patient, without asking anybody
 _NOT_CANCELLED: Final = Sentence(
@@ -146,6 +146,8 @@ def cancel(booking_id: UUID, actor: Actor) -> None:
             refunds.request(session, paid, RefundReason.CANCELLATION, actor.name)
         else:
             promises.lapse(session, booking.id)
+        give_back_offer(session, booking.id)
+        freed_times.free(session, booking.id, booking.practitioner_id, booking.starts_at)
         outbox.post(session, Topic.BOOKING_CANCELLED, booking.id)
         money = "goes_back" if goes_back else "kept"
         audit.record(session, actor, "booking.cancelled", booking.id, money=money)
@@ -163,33 +165,39 @@ def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, act
     try:
         with transaction() as session:
             booking = with_patient(session, booking_id)
-            before = booking.starts_at
-            if (booking.practitioner_id, before) == (practitioner_id, starts_at):
+            if (booking.practitioner_id, booking.starts_at) == (practitioner_id, starts_at):
                 return
-            _refuse_unless_ahead(booking, _NOT_MOVED)
+            refuse_unless_movable(booking)
             if actor.kind is ActorKind.PATIENT:
                 _refuse_a_late_move(session, booking)
             length = times.visit_length(session, practitioner_id, starts_at)
-            booking.practitioner_id = practitioner_id
-            booking.starts_at = starts_at
-            booking.ends_at = starts_at + length
-            booking.moves += 1
-            session.flush()
-            change = audit.record(
-                session,
-                actor,
-                "booking.moved",
-                booking.id,
-                was=before.isoformat(),
-                to=starts_at.isoformat(),
-                moves=booking.moves,
-            )
-            outbox.post(session, Topic.BOOKING_MOVED, change)
+            slot = times.Slot(practitioner_id, starts_at, starts_at + length)
+            move(session, booking, slot, actor)
     except IntegrityError as error:
         if violated(error) == times.NO_OVERLAP:
             stays = Sentence("That time was just booked. Your visit has not been moved.")
             raise SlotTaken(practitioner_id, starts_at, stays) from error
         raise
+
+
+def move(session: Session, booking: Booking, to: times.Slot, actor: Actor) -> None:
+    """Put a visit to another time and free the one it had, as part of the caller's transaction.
+
+    Raises:
+        IntegrityError: somebody has the time.
+    """
+    was = booking.starts_at
+    freed_times.free(session, booking.id, booking.practitioner_id, was)
+    booking.practitioner_id = to.practitioner_id
+    booking.starts_at = to.starts_at
+    booking.ends_at = to.ends_at
+    booking.moves += 1
+    session.flush()
+    times_ = {"was": was.isoformat(), "to": to.starts_at.isoformat()}
+    change = audit.record(
+        session, actor, "booking.moved", booking.id, **times_, moves=booking.moves
+    )
+    outbox.post(session, Topic.BOOKING_MOVED, change)
 
 
 def held(session: Session, booking_id: UUID) -> Booking:
@@ -210,6 +218,16 @@ def let_go(session: Session, booking: Booking) -> None:
     if booking.status is BookingStatus.HELD:
         booking.move_to(BookingStatus.EXPIRED)
         audit.moved(session, "booking", booking.id, BookingStatus.HELD, BookingStatus.EXPIRED)
+        freed_times.pass_on(session, booking)
+
+
+def give_back_offer(session: Session, booking_id: UUID) -> bool:
+    """Let go of the time that is kept for a visit's patient; return whether there was one."""
+    offer = freed_times.open_offer(session, booking_id)
+    if offer is None:
+        return False
+    let_go(session, locked(session, Booking, offer.hold_id))
+    return True
 
 
 def with_patient(session: Session, booking_id: UUID) -> Booking:
@@ -281,6 +299,16 @@ def _refuse_unless_ahead(booking: Booking, has_begun: Sentence) -> None:
         raise TooLate(has_begun)
 
 
+def refuse_unless_movable(booking: Booking) -> None:
+    """Refuse to move what is no visit, or not to come any more.
+
+    Raises:
+        TooLate: the visit has begun, or the patient is here.
+        NotAllowed: there is no visit to move.
+    """
+    _refuse_unless_ahead(booking, _NOT_MOVED)
+
+
 def _refuse_a_late_move(session: Session, booking: Booking) -> None:
     hours = session.scalars(select(Practice)).one().cutoff_hours
     if booking.starts_at - timedelta(hours=hours) <= utc_now():
@@ -290,7 +318,7 @@ def _refuse_a_late_move(session: Session, booking: Booking) -> None:
                 hours=hours,
             )
         )
-    if booking.moves >= _MOST_MOVES:
+    if booking.moves - freed_times.moves_by_offer(session, booking.id) >= _MOST_MOVES:
         raise NotAllowed(
             Sentence("This visit has been moved twice already. Please call us to move it again.")
         )

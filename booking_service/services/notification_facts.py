@@ -25,6 +25,8 @@ from booking_service.models import (
     Reminder,
     Settlement,
     Topic,
+    WaitlistEntry,
+    WaitlistOffer,
 )
 from booking_service.services import refund_rows
 
@@ -32,10 +34,14 @@ from booking_service.services import refund_rows
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
     """Return what a message says, or None when it would not be true at this moment.
 
-    There is always a `practice`, a `booking`, and a `patient` who has not been erased.
+    There is always a `practice`, a `booking`, and a `patient` who has not been erased. `greeted` is
+    who booked; `coming` is the patient, where that is somebody else.
     """
     found = _FACTS[topic](session, subject_id)
-    return None if found is None or found["patient"].erased_at is not None else found
+    if found is None or found["patient"].erased_at is not None:
+        return None
+    name, booker = found["patient"].name, found["booking"].booked_by
+    return {**found, "greeted": booker or name, "coming": name if booker else None}
 
 
 def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
@@ -134,6 +140,24 @@ def _slot_lost(session: Session, booking_id: UUID) -> dict[str, Any] | None:
     return facts if facts["booking"].choose_until is not None else None
 
 
+def _offered(session: Session, offer_id: UUID) -> dict[str, Any] | None:
+    """An earlier time is told of while it is kept. `is_near`: too late to cancel for a refund."""
+    offer = session.get_one(WaitlistOffer, offer_id, populate_existing=True)
+    facts = _visit(session, session.get_one(WaitlistEntry, offer.entry_id).booking_id)
+    opening = session.scalars(
+        select(Booking)
+        .where(Booking.id == offer.hold_id)
+        .options(joinedload(Booking.practitioner))
+        .execution_options(populate_existing=True)
+    ).one()
+    now, until = utc_now(), opening.hold_expires_at
+    is_kept = offer.ended_at is None and until is not None and now < until
+    if not is_kept or facts["booking"].status is not BookingStatus.CONFIRMED:
+        return None
+    cutoff = timedelta(hours=facts["practice"].cutoff_hours)
+    return {**facts, "opening": opening, "is_near": opening.starts_at - cutoff <= now}
+
+
 def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
     membership = _membership(session, membership_id)
     return {**_visit(session, membership.booking_id), "membership": membership, "refund": None}
@@ -199,6 +223,7 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.BOOKING_MOVED: _moved,
     Topic.BOOKING_CANCELLED: _cancelled,
     Topic.SLOT_LOST: _slot_lost,
+    Topic.TIME_OFFERED: _offered,
     Topic.VISIT_REMINDER: _reminded,
     Topic.VISIT_SOON: _reminded,
     Topic.VISIT_MISSED: _missed,

@@ -1,22 +1,18 @@
-"""Patients: reading what they typed, and whether the offer is still for them."""
+"""Patients: whether the offer is still for them, and forgetting them."""
 
-import unicodedata
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import phonenumbers
-from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import Exists, exists, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
-from booking_service.errors import FieldError, Invalid, NotAllowed, NotANewPatient, NotFound
-from booking_service.languages import Language, Sentence
+from booking_service.errors import NotAllowed, NotANewPatient, NotFound
+from booking_service.languages import Sentence
 from booking_service.models import (
     LIVE,
     VISITING,
@@ -33,13 +29,8 @@ from booking_service.models import (
     name_key,
 )
 from booking_service.services import audit, bookings
+from booking_service.services.patient_details import PatientDetails
 
-_LONGEST_NAME: Final = 100
-_LONGEST_EMAIL: Final = 254
-_LONGEST_PHONE: Final = 40
-# Letters, marks, numbers, punctuation, symbols and plain spaces; the joiners are part of words.
-_WORD_JOINERS: Final = "\u200c\u200d"
-_FORMULA_LEADS: Final = ("=", "+", "-", "@")
 _NO_PHONE: Final = "+10000000000"
 
 _TO_COME: Final = tuple(sorted(LIVE - {BookingStatus.COMPLETED}))
@@ -49,47 +40,6 @@ _UNDER_WAY: Final = tuple(
     set(RefundStatus)
     - {RefundStatus.SUCCEEDED, RefundStatus.EXTERNAL, RefundStatus.SETTLED_OTHERWISE}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PatientDetails:
-    """Who is coming, cleaned: e-mail in lower case, phone as E.164."""
-
-    name: str
-    email: str
-    phone: str
-    locale: Language
-
-
-def read_details(
-    name: str, email: str, phone: str, locale: Language = Language.EN
-) -> PatientDetails:
-    """Clean what a person typed.
-
-    Raises:
-        Invalid: with one error for each field, in words that say what to type instead.
-    """
-    errors: list[FieldError] = []
-    cleaned_name = " ".join(unicodedata.normalize("NFC", name).split())
-    if not cleaned_name:
-        errors.append(FieldError("name", "missing", Sentence("Enter your full name")))
-    elif len(cleaned_name) > _LONGEST_NAME:
-        detail = Sentence("Enter a name of %(most)s letters or fewer", most=_LONGEST_NAME)
-        errors.append(FieldError("name", "too_long", detail))
-    elif not _is_a_name(name):
-        detail = Sentence("Enter your name in letters, without special signs")
-        errors.append(FieldError("name", "not_a_name", detail))
-    read_email = _email(email)
-    if read_email is None:
-        detail = Sentence("Enter an email address like name@example.com")
-        errors.append(FieldError("email", "not_an_email", detail))
-    read_phone = _phone(phone)
-    if read_phone is None:
-        detail = Sentence("Enter a mobile number with 10 digits, like 518 555 0142")
-        errors.append(FieldError("phone", "not_a_phone", detail))
-    if errors or read_email is None or read_phone is None:
-        raise Invalid(*errors)
-    return PatientDetails(cleaned_name, read_email, read_phone, locale)
 
 
 def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) -> None:
@@ -102,6 +52,7 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
     with transaction() as session:
         booking = bookings.held(session, booking_id)
         booking.patient_id = keep(session, details)
+        booking.booked_by = details.booked_by
         booking.hold_expires_at = utc_now() + lifetime
 
 
@@ -181,43 +132,10 @@ def erase(patient_id: UUID, actor: Actor) -> None:
             .where(TermsAcceptance.booking_id.in_(theirs))
             .values(address="erased", user_agent="erased")
         )
-        audit.record(session, actor, "patient.erase", patient.id)
-
-
-def _is_a_name(name: str) -> bool:
-    kinds = {unicodedata.category(c)[0] for c in name if c != " " and c not in _WORD_JOINERS}
-    # Without a letter it could not be read out, or even seen.
-    return "L" in kinds <= set("LMNPS") and not name.strip().startswith(_FORMULA_LEADS)
-
-
-def _email(text: str) -> str | None:
-    if len(text) > _LONGEST_EMAIL:
-        return None
-    try:
-        checked = validate_email(
-            text.strip(),
-            check_deliverability=False,  # a page must not wait for somebody's name server
-            allow_smtputf8=False,  # few mail servers deliver to an address beyond ASCII
-            test_environment=True,  # the demo's addresses end in .test and .example
+        session.execute(
+            update(Booking).where(Booking.patient_id == patient_id).values(booked_by=None)
         )
-    except EmailNotValidError:
-        return None
-    return (checked.ascii_email or checked.normalized).lower()
-
-
-def _phone(text: str) -> str | None:
-    if len(text) > _LONGEST_PHONE:
-        return None
-    try:
-        number = phonenumbers.parse(text, "US")
-    except phonenumbers.NumberParseException:
-        return None
-    # "Possible", not "valid": numbering plans grow faster than libraries. And not "possible within
-    # a town": without its area code a number cannot be called from elsewhere.
-    possible = phonenumbers.is_possible_number_with_reason(number)
-    if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+        audit.record(session, actor, "patient.erase", patient.id)
 
 
 def _has_visit_to_come(patient_id: UUID) -> Exists:

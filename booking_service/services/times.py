@@ -1,7 +1,7 @@
 """Times a visit may be at: offered by the practice, and given to one patient at a time."""
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +15,14 @@ from booking_service.models.timetable import is_offered
 
 # What refuses a second live booking of a practitioner at one time.
 NO_OVERLAP: Final = "ex_bookings_no_overlap"
+
+
+class Slot(NamedTuple):
+    """A span of one practitioner's time."""
+
+    practitioner_id: UUID
+    starts_at: datetime
+    ends_at: datetime
 
 
 def queue_up(session: Session, practitioner_id: UUID) -> bool:

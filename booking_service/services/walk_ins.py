@@ -25,7 +25,7 @@ from booking_service.models import (
     Topic,
 )
 from booking_service.services import audit, ledger, outbox, patients, promises, times
-from booking_service.services.patients import PatientDetails
+from booking_service.services.patient_details import PatientDetails
 
 Slot = tuple[UUID, datetime]
 

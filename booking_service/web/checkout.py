@@ -11,6 +11,7 @@ from booking_service.languages import Language, Sentence
 from booking_service.models import BookingStatus
 from booking_service.queries import patient_pages
 from booking_service.services import checkout, holds, patients
+from booking_service.services.patient_details import read_details
 from booking_service.web import holding, languages
 from booking_service.web.holding import Hold, Typed
 from booking_service.web.security import open_to_all
@@ -20,6 +21,8 @@ bp.before_request(open_to_all)
 
 # The page that waits for Stripe looks again every 2 seconds, this often.
 _LOOKS: Final = 10
+# In the order of the page.
+_FIELDS: Final = ("name", "booked_by", "phone", "email")
 
 
 @bp.get("/details")
@@ -33,14 +36,14 @@ def details(hold: str) -> str:
 def set_details(hold: str) -> Response | tuple[str, int]:
     """Keep who is coming, or say what to mend."""
     held = _live(hold)
-    typed = _typed()
+    typed = Typed.read(request.form)
     try:
         who = (typed.name, typed.email, typed.phone)
-        given = patients.read_details(*who, languages.current())
+        given = read_details(*who, languages.current(), typed.booked_by)
         patients.set_details(held.booking.id, given, current_app.extensions["settings"].hold)
     except Invalid as invalid:
         found = {error.field: languages.translated(error.detail) for error in invalid.errors}
-        errors = {field: found[field] for field in ("name", "phone", "email") if field in found}
+        errors = {field: found[field] for field in _FIELDS if field in found}
         page = render_template("book/details.html", hold=held, typed=typed, errors=errors)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
     return redirect(url_for("book.checkout.review", hold=hold), code=303)
@@ -106,7 +109,7 @@ def again(hold: str) -> Response:
     held = holding.find(hold)
     if held.booking.is_paid:
         abort(redirect(holding.links().visit(held.booking.id), code=303))
-    typed = _typed() if "name" in request.form else held.typed
+    typed = Typed.read(request.form) if "name" in request.form else held.typed
     return holding.take(held.pick, held.booking.source, instead_of=held, typed=typed)
 
 
@@ -149,11 +152,6 @@ def _leave_unless_held(hold: Hold) -> None:
         raise HoldEnded(Sentence("We had to let your time go."))
     if status is not BookingStatus.HELD:
         abort(redirect(holding.links().visit(hold.booking.id), code=303))
-
-
-def _typed() -> Typed:
-    form = request.form
-    return Typed(form.get("name", ""), form.get("email", ""), form.get("phone", ""))
 
 
 def _review_page(

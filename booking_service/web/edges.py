@@ -102,7 +102,4 @@ def _hold() -> Hold:
 
 
 def _typed() -> Typed | None:
-    form = request.form
-    if "name" not in form:
-        return None
-    return Typed(form["name"], form.get("email", ""), form.get("phone", ""))
+    return Typed.read(request.form) if "name" in request.form else None

@@ -6,9 +6,10 @@ and be told that the time is gone, and changing one's mind would hold two times.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Final, Self
 
 from flask import abort, current_app, redirect, session, url_for
+from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
 from booking_service.clock import utc_now
@@ -18,6 +19,7 @@ from booking_service.models import VISITING, BookingStatus
 from booking_service.queries import patient_pages
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import holds, patients
+from booking_service.services.patient_details import read_details
 from booking_service.web import languages
 from booking_service.web.forms import Pick
 
@@ -28,11 +30,19 @@ _SAME_PERSON: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What somebody typed into the three fields, or nothing yet."""
+    """What somebody typed about who is coming, or nothing yet."""
 
     name: str = ""
     email: str = ""
     phone: str = ""
+    booked_by: str | None = None  # none: the box for somebody else is not ticked
+
+    @classmethod
+    def read(cls, form: MultiDict[str, str]) -> Self:
+        """Read the form; a name beside a box that is not ticked is not meant."""
+        booked_by = form.get("booked_by", "") if "for_another" in form else None
+        facts = (form.get("name", ""), form.get("email", ""), form.get("phone", ""))
+        return cls(*facts, booked_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +70,7 @@ class Hold:
         booking = self.booking
         if booking.name is None:
             return None
-        return Typed(booking.name, booking.email or "", booking.phone or "")
+        return Typed(booking.name, booking.email or "", booking.phone or "", booking.booked_by)
 
 
 def links() -> Links:
@@ -108,7 +118,7 @@ def take(pick: Pick, source: str | None, instead_of: Hold | None, typed: Typed |
     if typed is not None:
         try:
             who = (typed.name, typed.email, typed.phone)
-            details = patients.read_details(*who, languages.current())
+            details = read_details(*who, languages.current(), typed.booked_by)
             patients.set_details(booking_id, details, settings.hold)
         except Invalid:
             typed = None  # asked for again on the next page

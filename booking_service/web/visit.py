@@ -3,17 +3,21 @@
 from datetime import timedelta
 from typing import Final
 
-from flask import Blueprint, Response, abort, redirect, render_template, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from booking_service import calendar_file
 from booking_service.clock import utc_now
-from booking_service.errors import NotFound
+from booking_service.errors import Invalid, NotFound, TooLate
 from booking_service.languages import Sentence
 from booking_service.links import Purpose
 from booking_service.models import BookingStatus, RefundReason
 from booking_service.queries import patient_pages
+from booking_service.queries import waitlist as waiting
 from booking_service.queries.patient_pages import BookingView
+from booking_service.services import waitlist
 from booking_service.web import changes, holding, languages
+from booking_service.web.forms import Pick
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("visit", __name__, url_prefix="/v/<token>")
@@ -26,20 +30,68 @@ _EARLY: Final = timedelta(minutes=10)
 @bp.get("")
 def show(token: str) -> str:
     """Show the visit as it is now. Opening it changes nothing: mail scanners follow links."""
+    return _page(token)
+
+
+@bp.post("/earlier")
+def join_waitlist(token: str) -> AnyResponse:
+    """Tell the patient of an earlier time from now on."""
+    waitlist.join(changes.find(token).id)
+    return _to_the_visit(token)
+
+
+@bp.post("/earlier/stop")
+def leave_waitlist(token: str) -> AnyResponse:
+    """Tell them of none any more."""
+    waitlist.leave(changes.find(token).id)
+    return _to_the_visit(token)
+
+
+@bp.post("/earlier/take")
+def take_opening(token: str) -> AnyResponse | tuple[str, int]:
+    """Move the visit to the time that was offered, if it is still kept."""
+    booking_id = changes.find(token).id
+    try:
+        pick = Pick.read(request.form.get("slot", ""))
+        waitlist.take(booking_id, pick.practitioner_id, pick.starts_at)
+    except (Invalid, TooLate) as error:
+        return _page(token, languages.refusal(error)), error.status
+    return _to_the_visit(token)
+
+
+@bp.post("/earlier/keep")
+def decline_opening(token: str) -> AnyResponse:
+    """Keep the visit where it is."""
+    waitlist.decline(changes.find(token).id)
+    return _to_the_visit(token)
+
+
+def _to_the_visit(token: str) -> AnyResponse:
+    return redirect(url_for("visit.show", token=token), code=303)
+
+
+def _page(token: str, notice: str | None = None) -> str:
     booking = _paid(token)
     if booking.status is BookingStatus.EXPIRED:
         return _without_a_time(token, booking)
     practice = patient_pages.practice()
     entry = _entry(booking)
-    free_until = booking.starts_at - timedelta(hours=practice.cutoff_hours)
+    now, cutoff = utc_now(), timedelta(hours=practice.cutoff_hours)
+    free_until = booking.starts_at - cutoff
+    can_change = booking.status is BookingStatus.CONFIRMED and booking.starts_at > now
+    opening = waiting.opening(booking.id) if can_change else None
     return render_template(
         "visit/visit.html",
         booking=booking,
         practice=practice,
         token=token,
         arrive_by=booking.starts_at - _EARLY,
-        free_until=free_until if free_until > utc_now() else None,
-        can_change=booking.starts_at > utc_now(),
+        free_until=free_until if free_until > now else None,
+        can_change=can_change,
+        notice=notice,
+        waits=waiting.waits(booking.id),
+        opening=opening,
+        is_near=opening is not None and opening.starts_at - cutoff <= now,
         calendars={
             "Google": calendar_file.google(entry, practice),
             "Outlook.com": calendar_file.outlook(entry, practice, "outlook.live.com"),

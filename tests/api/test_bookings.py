@@ -65,6 +65,19 @@ def test_a_booking_holds_the_time_and_opens_stripes_page(anybody, order, stripe_
     }
 
 
+def test_whoever_books_for_somebody_else_is_kept_by_name(anybody, order):
+    answer = anybody.post("/bookings", order(booked_by=" Ada  Lovelace"))
+
+    assert answer.status_code == 201
+    assert db.session.scalars(select(Booking.booked_by)).all() == ["Ada Lovelace"]
+
+
+def test_a_booker_without_a_name_is_refused_by_field(anybody, order):
+    answer = anybody.post("/bookings", order(booked_by=""))
+
+    assert fields(answer) == [("booked_by", "missing")]
+
+
 def test_the_hold_lasts_as_long_as_checkout_does(anybody, order):
     before = datetime.now(UTC)
 

@@ -176,7 +176,7 @@ def test_without_its_tender_stripe_is_asked_for_money_it_never_had_and_nobody_is
 
 # A patient asks to be forgotten.
 
-CANARIES = ("whitfield", "dana@example", "5550178", "203.0.113.9", "a browser")
+CANARIES = ("whitfield", "lovelace", "dana@example", "5550178", "203.0.113.9", "a browser")
 
 
 def left_of_dana() -> set[tuple[str, str]]:
@@ -191,8 +191,8 @@ def left_of_dana() -> set[tuple[str, str]]:
 
 @pytest.fixture
 def gone_home(stripe, work):
-    """Dana's visit is over and her money was kept."""
-    visit = paid(stripe)
+    """Dana's visit, booked by Ada Lovelace, is over and the money was kept."""
+    visit = paid(stripe, booked_by="Ada Lovelace")
     bookings.arrive(visit.booking_id, PRIYA)
     bookings.complete(visit.booking_id, PRIYA)
     work()
@@ -217,13 +217,16 @@ def test_a_patient_asks_to_be_forgotten_and_the_money_facts_stay(gone_home):
     assert [r.actor_kind for r in all_of(AuditRow) if r.action == "patient.erase"] == ["staff"]
 
 
-def test_forgetting_the_patients_row_alone_leaves_where_they_agreed_from(gone_home, monkeypatch):
+def test_forgetting_the_patients_row_alone_leaves_who_booked_and_where_they_agreed_from(
+    gone_home, monkeypatch
+):
     """The control."""
     monkeypatch.setattr(patients, "update", lambda model: update(model).where(false()))
 
     patients.erase(booking(gone_home.booking_id).patient_id, PRIYA)
 
     assert left_of_dana() == {
+        ("bookings", "lovelace"),
         ("terms_acceptances", "203.0.113.9"),
         ("terms_acceptances", "a browser"),
     }

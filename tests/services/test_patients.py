@@ -22,7 +22,7 @@ from booking_service.models import (
     name_key,
 )
 from booking_service.services import bookings, patients, refunds
-from booking_service.services.patients import read_details
+from booking_service.services.patient_details import PatientDetails, read_details
 from tests.factories import (
     HALF_AN_HOUR,
     PRIYA,
@@ -52,7 +52,7 @@ def refused(**typed) -> list[str]:
     return []
 
 
-def assert_clean(read: patients.PatientDetails) -> None:
+def assert_clean(read: PatientDetails) -> None:
     assert 1 <= len(read.name) <= 100
     assert read.name == unicodedata.normalize("NFC", " ".join(read.name.split(" ")))
     assert not read.name.startswith(("=", "+", "-", "@", " "))
@@ -116,10 +116,11 @@ def test_what_was_read_is_stored_and_read_back_as_it_was(app, seeded, name):
 
 def test_every_wrong_field_is_named_with_its_code():
     with pytest.raises(Invalid) as invalid:
-        read_details(" ", "dana", "12")
+        read_details(" ", "dana", "12", booked_by="=Ada")
 
     assert [(error.field, error.code) for error in invalid.value.errors] == [
         ("name", "missing"),
+        ("booked_by", "not_a_name"),
         ("email", "not_an_email"),
         ("phone", "not_a_phone"),
     ]

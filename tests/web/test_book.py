@@ -93,6 +93,13 @@ def test_wrong_details_are_explained_beside_the_field_and_at_the_top(phone):
     assert bookings()[0].patient_id is None
 
 
+def test_what_the_clock_says_of_a_hold_breaks_into_lines(phone):
+    """The longest of its sentences is wider than a phone."""
+    [classes] = re.findall(r'<b class="([^"]*)" data-until', at_details(phone).html)
+
+    assert "keep" not in classes.split()
+
+
 def test_without_the_terms_box_nobody_goes_to_stripe(phone):
     at_review(phone).press("Continue to pay", save_card="on")
 

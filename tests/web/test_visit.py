@@ -243,3 +243,17 @@ def test_no_subject_names_the_patient_or_a_treatment(seeded, stripe, work, mail)
 
     for letter in mail.letters:
         assert not re.search(r"dana|chiro|spin|treat|health", letter.subject, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("status", RefundStatus)
+def test_a_bank_is_told_how_to_find_what_is_on_its_way_and_nothing_else(phone, visit, status):
+    refund(visit, status)
+    phone.open(link(visit))
+    assert "trace number" not in phone.words
+
+    set_(Refund, trace_number="74001234567890123456789")
+    phone.open(link(visit))
+
+    on_its_way = {RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.EXTERNAL}
+    sentence = "Your bank can find it by its trace number: 74001234567890123456789 ."
+    assert (sentence in phone.words) == (status in on_its_way)

@@ -21,7 +21,7 @@ from booking_service.models import (
     SettlementMethod,
 )
 from booking_service.queries import patient_pages
-from booking_service.services import bookings, checkout, choices, promises, reminders
+from booking_service.services import bookings, checkout, choices, promises, reminders, waitlist
 from booking_service.services import refunds as refunding
 from tests.factories import (
     PRIYA,
@@ -252,3 +252,28 @@ def test_somebody_who_booked_in_english_is_written_to_in_english(stripe, work, m
         "dana@example.com": "You're booked",
         "robin@example.com": "Su visita está reservada",
     }
+
+
+@pytest.mark.parametrize(("hours", "is_near"), [(20, True), (26, False)])
+def test_an_earlier_time(stripe, work, mail, hours, is_near):
+    early = paid(stripe, slot=slot_in(hours), name="Robin Hale", email="robin@example.com")
+    visit = paid(stripe, slot=slot_in(72), **IN_SPANISH)
+    waitlist.join(visit.booking_id)
+    bookings.cancel(early.booking_id, PRIYA)
+    work()
+
+    letter = next(one for one in mail.letters if one.subject.startswith("Hay una hora libre"))
+    text = checked(letter)
+    assert letter.subject.startswith("Hay una hora libre: mar, 24 nov, ")
+    assert "Es suya hasta las 12:30 p. m. (ET)." in text
+    assert "su visita sigue el jueves 26 de noviembre a las 12:00 p. m. y preguntamos" in text
+    assert ("no se devuelven si cancela" in text) == is_near
+
+
+def test_a_visit_booked_for_somebody_else(stripe, work, mail):
+    paid(stripe, booked_by="Ada Lovelace", **IN_SPANISH)
+    work()
+
+    text = checked(mail.letters[0])
+    assert text.startswith("Hola, Ada Lovelace: ")
+    assert "Para: Dana Whitfield Con:" in text

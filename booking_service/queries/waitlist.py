@@ -1,0 +1,57 @@
+"""Whether a visit's patient waits for an earlier time, and what is kept for them now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from booking_service.clock import utc_now
+from booking_service.db import db
+from booking_service.models import (
+    Booking,
+    BookingStatus,
+    Practitioner,
+    WaitlistEntry,
+    WaitlistOffer,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """An earlier time that is kept for one patient."""
+
+    practitioner_id: UUID
+    practitioner: str
+    starts_at: datetime
+    until: datetime
+
+
+def waits(booking_id: UUID) -> bool:
+    """Return whether the patient of a visit wants to hear of an earlier time."""
+    entry = select(WaitlistEntry.id).where(
+        WaitlistEntry.booking_id == booking_id, WaitlistEntry.ended_at.is_(None)
+    )
+    return db.session.scalar(entry) is not None
+
+
+def opening(booking_id: UUID) -> Opening | None:
+    """Return the earlier time that is kept for the patient of a visit, if one is."""
+    kept = (
+        select(Booking, Practitioner.name)
+        .join(Practitioner, Practitioner.id == Booking.practitioner_id)
+        .join(WaitlistOffer, WaitlistOffer.hold_id == Booking.id)
+        .join(WaitlistEntry, WaitlistEntry.id == WaitlistOffer.entry_id)
+        .where(
+            WaitlistEntry.booking_id == booking_id,
+            WaitlistOffer.ended_at.is_(None),
+            Booking.status == BookingStatus.HELD,
+            Booking.hold_expires_at > utc_now(),
+        )
+        .execution_options(populate_existing=True)
+    )
+    row = db.session.execute(kept).one_or_none()
+    if row is None or row.Booking.hold_expires_at is None:
+        return None
+    held = row.Booking
+    return Opening(held.practitioner_id, row.name, held.starts_at, held.hold_expires_at)
