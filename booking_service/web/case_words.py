@@ -23,6 +23,7 @@ METHODS: Final = {
 
 # What a worker was trying to do when it gave up.
 _WORK: Final = {
+    Topic.TIME_FREED: "Offering a freed time to somebody who waits",
     Topic.MEMBERSHIP_DUE: "Taking a member's first payment",
     Topic.REFUND_REQUESTED: "Sending a refund to Stripe",
     Topic.RECONCILIATION_ASKED: "Comparing our books with Stripe's",
