@@ -3,6 +3,7 @@
 import argparse
 import signal
 import sys
+from contextlib import suppress
 from decimal import Decimal
 from types import FrameType
 
@@ -31,9 +32,8 @@ def main() -> None:
     sys.stdout.write(f"Stripe simulator on http://{options.host}:{http.server_port}\n")
     sys.stdout.flush()
     try:
-        http.serve_forever()
-    except KeyboardInterrupt:
-        pass
+        with suppress(KeyboardInterrupt):  # Ctrl-C and SIGTERM both end it in good order
+            http.serve_forever()
     finally:
         http.server_close()
         app.extensions["simulator"].close()
