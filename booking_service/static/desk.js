@@ -80,3 +80,13 @@ addEventListener("load", () => {
   const place = document.querySelector(".sel") ?? document.querySelector(".nowt");
   if (place?.offsetParent) place.scrollIntoView({ block: "center" });
 });
+
+// The board that comes every 15 s replaces the one that was scrolled: it stays where it was.
+let scrolled;
+addEventListener("htmx:beforeSwap", () => {
+  const grid = document.querySelector(".gridwrap");
+  scrolled = grid && { left: grid.scrollLeft, top: grid.scrollTop };
+});
+addEventListener("htmx:afterSwap", () => {
+  if (scrolled) document.querySelector(".gridwrap")?.scrollTo(scrolled);
+});

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 pytestmark = pytest.mark.browser
 
 AXE = Axe()
+SCROLLED = "document.querySelector('.gridwrap').scrollTop"
 WIDE = {"width": 1440, "height": 900}
 
 
@@ -84,6 +85,7 @@ def test_a_patient_joins_and_everybody_sees_the_money_go_back(
     desk_page.get_by_role("button", name="Check in").click()
     desk_page.get_by_role("button", name="Treatment began").click()
     looks_right(desk_page)
+    where = desk_page.evaluate(SCROLLED)
     # Choose a plan, confirm: two inputs of the five there may be.
     desk_page.keyboard.press("2")
     desk_page.keyboard.press("Control+Enter")
@@ -94,6 +96,7 @@ def test_a_patient_joins_and_everybody_sees_the_money_go_back(
     expect(desk_page.locator("#hops")).to_contain_text("Member")
     expect(desk_page.locator("#board")).to_contain_text("refund accepted")
     looks_right(desk_page)
+    assert desk_page.evaluate(SCROLLED) == where  # the new board is where the old one was
     assert [m["subject"] for m in inbox("dana.w@example.com", 2)][1].startswith("Welcome")
 
     page.goto(visit)
