@@ -1,5 +1,6 @@
 """Fixtures: real PostgreSQL, real Valkey, the real Stripe SDK, and the simulator over HTTP."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from flask_migrate import upgrade
+from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import text
 
 from booking_service import cli, clock
@@ -28,6 +30,16 @@ from workers.app import create_celery
 
 WEBHOOK_SECRET = "whsec_" + "t" * 32
 WEBHOOK_DISORDER = 11  # the seed of duplicates and delays
+# Without these Chromium looks for its maker's servers at every start.
+_CHROMIUM = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session")
@@ -229,3 +241,25 @@ def quick_passwords() -> Iterator[None]:
     staff._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield
     staff._HASHER = kept
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = os.environ.get("CHROMIUM_PATH", "/usr/bin/chromium")
+        chromium = playwright.chromium.launch(executable_path=path, args=[*_CHROMIUM])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A phone. The test fails on anything the browser's console complains about."""
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    yield opened
+    context.close()
+    assert complaints == []

@@ -11,21 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from booking_service.local.ports import free_port, wait_until
 from tests.conftest import WEBHOOK_DISORDER
 
-# Without these Chromium looks for its maker's servers at every start.
-_CHROMIUM = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 _TIMERS = {"UNDO_SECONDS": "3", "HOLD_SWEEP_SECONDS": "1", "SESSION_IDLE_SECONDS": "600"}
 
 
@@ -73,25 +62,3 @@ def inbox(demo: SimpleNamespace):
         return mails
 
     return of
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        path = os.environ.get("CHROMIUM_PATH", "/usr/bin/chromium")
-        chromium = playwright.chromium.launch(executable_path=path, args=[*_CHROMIUM])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A phone. The test fails on anything the browser's console complains about."""
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    opened = context.new_page()
-    complaints: list[str] = []
-    opened.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    yield opened
-    context.close()
-    assert complaints == []
