@@ -1,0 +1,294 @@
+"""Every screen a patient can meet, and how to get there. A screen's name is its function's."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from flask import current_app
+from playwright.sync_api import Page
+from sqlalchemy import delete, select
+
+from booking_service.db import transaction
+from booking_service.models import (
+    Booking,
+    BookingStatus,
+    FreedTime,
+    Offer,
+    Payment,
+    RefundStatus,
+    Tender,
+    WorkingHours,
+)
+from booking_service.services import bookings, checkout, membership_pages, memberships, waitlist
+from booking_service.services.memberships import Tendered
+from tests import case_makers, factories
+from tests.browser.stage import Shown, Stage
+from tests.factories import PRIYA
+
+
+def submit(page: Page) -> None:
+    """Send the page's own form, as it is: the browser's checks are off on these pages."""
+    page.locator("main form button").last.click()
+
+
+def agree(page: Page) -> None:
+    """Agree to the terms and go on to Stripe."""
+    page.locator("[name=agree]").check()
+    submit(page)
+
+
+# --- picking a time -------------------------------------------------------------------------------
+
+
+def offer(_: Stage) -> str:
+    return "/"
+
+
+def offer_without_times(_: Stage) -> str:
+    with transaction() as session:
+        session.execute(delete(WorkingHours))
+    return "/"
+
+
+def times(_: Stage) -> str:
+    return "/book?src=blog-neck"
+
+
+def times_of_an_evening(_: Stage) -> str:
+    return "/book?part=evening"
+
+
+def times_that_are_none(stage: Stage) -> str:
+    offer_without_times(stage)
+    return "/book"
+
+
+def time_just_taken(stage: Stage) -> Shown:
+    def tap_what_went(page: Page) -> None:
+        factories.hold(factories.free_slot())
+        page.locator("button[name=slot]").first.click()
+
+    return Shown("/book", tap_what_went)
+
+
+def terms(_: Stage) -> str:
+    return "/terms"
+
+
+def privacy(_: Stage) -> str:
+    return "/privacy"
+
+
+def not_there(_: Stage) -> str:
+    return "/no-such-page"
+
+
+def link_not_valid(_: Stage) -> str:
+    return "/v/x"
+
+
+def embedded(_: Stage) -> str:
+    return "/embed"
+
+
+# --- details, check and pay -----------------------------------------------------------------------
+
+
+def details(stage: Stage) -> str:
+    return stage.hold("details", stage.held())
+
+
+def details_that_are_wrong(stage: Stage) -> Shown:
+    return Shown(details(stage), submit)
+
+
+def details_for_somebody_else(stage: Stage) -> Shown:
+    return Shown(details(stage), lambda page: page.locator("[name=for_another]").check())
+
+
+def known_patient(stage: Stage) -> Shown:
+    stage.paid()
+    booking_id = stage.held()
+
+    def be_known(page: Page) -> None:
+        page.locator("[name=name]").fill(stage.name)
+        page.locator("[name=phone]").fill("518 555 0178")
+        page.locator("[name=email]").fill("dana@example.com")
+        submit(page)
+
+    return Shown(stage.hold("details", booking_id), be_known)
+
+
+def review(stage: Stage) -> str:
+    return stage.hold("review", stage.at_review())
+
+
+def review_without_agreeing(stage: Stage) -> Shown:
+    return Shown(review(stage), submit)
+
+
+def price_has_changed(stage: Stage) -> Shown:
+    def agree_to_what_was(page: Page) -> None:
+        with transaction() as session:
+            old = session.scalars(select(Offer)).one()
+            facts = {column.key: getattr(old, column.key) for column in Offer.__table__.columns}
+            session.add(Offer(**facts | {"id": uuid4(), "version": 2, "price_cents": 4500}))
+        agree(page)
+
+    return Shown(review(stage), agree_to_what_was)
+
+
+def back_from_stripe(stage: Stage) -> str:
+    return stage.hold("review", stage.at_stripe().booking_id)
+
+
+def hold_ended(stage: Stage) -> str:
+    booking_id = stage.at_review()
+    ended = stage.noon - timedelta(seconds=1)
+    factories.change(Booking, booking_id, hold_expires_at=ended)
+    return stage.hold("review", booking_id)
+
+
+def hold_ended_and_taken(stage: Stage) -> str:
+    booking_id = stage.at_review()
+    slot = factories.booking(booking_id)
+    factories.holds.release(booking_id, stage.gateway)
+    factories.holds.place(slot.practitioner_id, slot.starts_at, timedelta(minutes=9), None)
+    return stage.hold("review", booking_id)
+
+
+def stripe_does_not_answer(stage: Stage) -> Shown:
+    stage.stripe.fault("drop_before", "/v1/checkout/sessions", method="POST", times=99)
+    return Shown(review(stage), agree)
+
+
+def confirming(stage: Stage) -> str:
+    return stage.hold("done?look=10", stage.at_stripe().booking_id)
+
+
+def paid_twice(stage: Stage) -> str:
+    first, second = stage.at_stripe(), stage.at_stripe()
+    for payment in (first, second):
+        stage.stripe.pay(payment.stripe_checkout_session_id)
+        checkout.confirm(payment.stripe_checkout_session_id, stage.gateway)
+    return stage.hold("done", second.booking_id)
+
+
+def time_gone_after_paying(stage: Stage) -> str:
+    late = stage.at_stripe()
+    factories.change(Booking, late.booking_id, status=BookingStatus.EXPIRED)
+    slot = factories.booking(late.booking_id)
+    factories.holds.place(slot.practitioner_id, slot.starts_at, timedelta(minutes=9), None)
+    stage.stripe.pay(late.stripe_checkout_session_id)
+    checkout.confirm(late.stripe_checkout_session_id, stage.gateway)
+    return stage.visit(late.booking_id)
+
+
+def payment_being_looked_at(stage: Stage) -> str:
+    payment = stage.at_stripe()
+    factories.change(Payment, payment.id, amount_cents=4000)
+    stage.stripe.pay(payment.stripe_checkout_session_id)
+    checkout.confirm(payment.stripe_checkout_session_id, stage.gateway)
+    return stage.visit(payment.booking_id)
+
+
+# --- one's own page -------------------------------------------------------------------------------
+
+
+def booked(stage: Stage) -> str:
+    return stage.visit(stage.paid().booking_id)
+
+
+def booked_with_an_earlier_time(stage: Stage) -> str:
+    visit = stage.paid()
+    other = factories.paid(
+        stage.stripe, slot=factories.slot_in(26), name="Robin Hale", email="robin@example.com"
+    )
+    waitlist.join(visit.booking_id)
+    bookings.cancel(other.booking_id, PRIYA)
+    waitlist.offer(factories.all_of(FreedTime)[0].id)
+    return stage.visit(visit.booking_id)
+
+
+def move(stage: Stage) -> str:
+    return stage.visit(stage.paid().booking_id, "/move")
+
+
+def cancel_with_the_money(stage: Stage) -> str:
+    return stage.visit(stage.paid().booking_id, "/cancel")
+
+
+def cancel_without_the_money(stage: Stage) -> str:
+    return stage.visit(stage.paid(slot=factories.slot_in(3)).booking_id, "/cancel")
+
+
+def cancelled(stage: Stage) -> str:
+    visit = stage.paid()
+    bookings.cancel(visit.booking_id, PRIYA)
+    stage.work()
+    return stage.visit(visit.booking_id)
+
+
+def missed(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot())
+    bookings.mark_no_show(visit.booking_id, PRIYA)
+    return stage.visit(visit.booking_id)
+
+
+def checked_in(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot())
+    bookings.arrive(visit.booking_id, PRIYA)
+    return stage.visit(visit.booking_id)
+
+
+def not_joined(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot())
+    bookings.arrive(visit.booking_id, PRIYA)
+    bookings.complete(visit.booking_id, PRIYA)
+    return stage.visit(visit.booking_id)
+
+
+def money_returned(stage: Stage) -> str:
+    visit = factories.converted(
+        stage.stripe, slot=factories.free_slot(), name=stage.name, language=stage.language
+    )
+    stage.work()
+    return stage.visit(visit.booking_id)
+
+
+def money_could_not_be_returned(stage: Stage) -> str:
+    visit = stage.paid()
+    case_makers.failed(visit)
+    factories.change(Booking, visit.booking_id, status=BookingStatus.CANCELLED)
+    return stage.visit(visit.booking_id)
+
+
+def money_on_its_way(stage: Stage) -> str:
+    visit = stage.paid()
+    case_makers.decided(visit, status=RefundStatus.PENDING, answered_at=stage.noon)
+    factories.change(Booking, visit.booking_id, status=BookingStatus.CANCELLED)
+    return stage.visit(visit.booking_id)
+
+
+def joining(stage: Stage) -> str:
+    visit = factories.in_treatment(
+        stage.stripe, slot=factories.free_slot(), name=stage.name, language=stage.language
+    )
+    tendered = Tendered(Tender.CHECKOUT_LINK)
+    membership_id, _ = memberships.convert(
+        visit.booking_id, factories.plan().id, tendered, PRIYA, timedelta(0)
+    )
+    membership_pages.open_(membership_id, stage.gateway, current_app.extensions["links"])
+    return stage.join(membership_id)
+
+
+PATIENT_SCREENS = (
+    *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
+    *(terms, privacy, not_there, link_not_valid, embedded),
+    *(details, details_that_are_wrong, details_for_somebody_else, known_patient),
+    *(review, review_without_agreeing, price_has_changed, back_from_stripe),
+    *(hold_ended, hold_ended_and_taken, stripe_does_not_answer, confirming, paid_twice),
+    *(time_gone_after_paying, payment_being_looked_at),
+    *(booked, booked_with_an_earlier_time, move, cancel_with_the_money, cancel_without_the_money),
+    *(cancelled, missed, checked_in, not_joined),
+    *(money_on_its_way, money_returned, money_could_not_be_returned, joining),
+)

@@ -1,0 +1,215 @@
+"""Every screen of the front desk and of finance, and how to get there."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from playwright.sync_api import Page
+
+from booking_service.models import CaseType, RefundStatus, Tender
+from booking_service.services import bookings, memberships, reconciliation
+from booking_service.services.memberships import Tendered
+from tests import case_makers, factories
+from tests.browser.stage import Shown, Stage
+from tests.factories import PRIYA
+
+
+def press(words: str) -> Callable[[Page], None]:
+    """Press the first button with these words."""
+    return lambda page: page.get_by_role("button", name=words).first.click()
+
+
+# --- at the door ----------------------------------------------------------------------------------
+
+
+def sign_in(_: Stage) -> str:
+    return "/sign-in"
+
+
+def sign_in_refused(_: Stage) -> Shown:
+    def try_it(page: Page) -> None:
+        page.get_by_label("Work e-mail").fill("priya@alder.example")
+        page.get_by_label("Password").fill("not the password")
+        page.get_by_role("button", name="Sign in").click()
+
+    return Shown("/sign-in", try_it)
+
+
+# --- the front desk -------------------------------------------------------------------------------
+
+
+def day(stage: Stage) -> str:
+    """People in every state."""
+    people = ["Grace Okafor", "Paul Bend", "Ines Moreau", "Robin Hale", "Lee Ng", stage.name]
+    visits = [factories.visit_of(name, stage.stripe, nth * 2) for nth, name in enumerate(people)]
+    arrived, treated, joined, missed = (visit.booking_id for visit in visits[:4])
+    for booking_id in (arrived, treated, joined):
+        bookings.arrive(booking_id, PRIYA)
+    for booking_id in (treated, joined):
+        bookings.begin_treatment(booking_id, PRIYA)
+    bookings.mark_no_show(missed, PRIYA)
+    card = Tendered(Tender.SAVED_CARD)
+    memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
+    stage.work()
+    return "/desk"
+
+
+def empty_day(_: Stage) -> str:
+    return "/desk/2026-11-25"
+
+
+def _drawer(visit: object) -> str:
+    return f"/desk/visit/{visit.booking_id}"
+
+
+def expected(stage: Stage) -> str:
+    return _drawer(stage.paid(slot=factories.free_slot()))
+
+
+def arrived(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot())
+    bookings.arrive(visit.booking_id, PRIYA)
+    return _drawer(visit)
+
+
+def _in_treatment(stage: Stage, card: str = "4242424242424242") -> object:
+    slot = factories.free_slot()
+    return factories.in_treatment(stage.stripe, slot=slot, name=stage.name, card=card)
+
+
+def convert(stage: Stage) -> str:
+    return _drawer(_in_treatment(stage))
+
+
+def convert_refused(stage: Stage) -> Shown:
+    return Shown(_drawer(_in_treatment(stage)), press("Start membership"))
+
+
+def undo(stage: Stage) -> str:
+    visit = _in_treatment(stage)
+    plan_id, card = factories.plan().id, Tendered(Tender.SAVED_CARD)
+    memberships.convert(visit.booking_id, plan_id, card, PRIYA, timedelta(seconds=10))
+    return _drawer(visit)
+
+
+def member(stage: Stage) -> str:
+    visit = _in_treatment(stage)
+    plan_id, card = factories.plan().id, Tendered(Tender.SAVED_CARD)
+    memberships.convert(visit.booking_id, plan_id, card, PRIYA, timedelta(0))
+    stage.work()
+    return _drawer(visit)
+
+
+def declined(stage: Stage) -> str:
+    visit = _in_treatment(stage, card="4000000000000341")
+    plan_id, card = factories.plan().id, Tendered(Tender.SAVED_CARD)
+    memberships.convert(visit.booking_id, plan_id, card, PRIYA, timedelta(0))
+    stage.work()
+    return _drawer(visit)
+
+
+def on_the_phone(stage: Stage) -> str:
+    visit = _in_treatment(stage)
+    plan_id, link = factories.plan().id, Tendered(Tender.CHECKOUT_LINK)
+    memberships.convert(visit.booking_id, plan_id, link, PRIYA, timedelta(0))
+    stage.work()
+    return _drawer(visit)
+
+
+def no_show(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot())
+    bookings.mark_no_show(visit.booking_id, PRIYA)
+    return _drawer(visit)
+
+
+def over(stage: Stage) -> str:
+    visit = _in_treatment(stage)
+    bookings.complete(visit.booking_id, PRIYA)
+    return _drawer(visit)
+
+
+def not_open_to_the_desk(_: Stage) -> str:
+    return "/finance/refunds"
+
+
+# --- finance --------------------------------------------------------------------------------------
+
+
+def no_refunds(_: Stage) -> str:
+    return "/finance/refunds"
+
+
+def refunds(stage: Stage) -> str:
+    """One of each status."""
+    statuses = [RefundStatus.PENDING, RefundStatus.SUCCEEDED, RefundStatus.FAILED]
+    people = ["Grace Okafor", "Paul Bend", stage.name]
+    for nth, (status, name) in enumerate(zip(statuses, people, strict=True)):
+        visit = factories.visit_of(name, stage.stripe, nth)
+        case_makers.decided(visit, status=status, answered_at=stage.noon)
+    return "/finance/refunds"
+
+
+def refund(stage: Stage) -> str:
+    member(stage)
+    return f"/finance/refunds/{factories.refunds()[0].id}"
+
+
+def no_cases(_: Stage) -> str:
+    return "/finance/cases"
+
+
+def cases(stage: Stage) -> str:
+    case_makers.failed(stage.paid())
+    case_makers.stuck()
+    case_makers.opened(CaseType.PROMISE_IN_DOUBT)
+    return "/finance/cases"
+
+
+def case(stage: Stage) -> str:
+    return f"/finance/cases/{case_makers.failed(stage.paid())}"
+
+
+def case_that_waits_for_another(stage: Stage) -> str:
+    id_ = case_makers.failed(stage.paid())
+    case_makers.do(id_, case_makers.CaseAction.SETTLE, facts=case_makers.BY_CHECK)
+    return f"/finance/cases/{id_}"
+
+
+def goodwill_form(stage: Stage) -> str:
+    return f"/finance/goodwill/{stage.paid().payment.id}"
+
+
+def not_compared(_: Stage) -> str:
+    return "/finance/payouts"
+
+
+def _paid_out(stage: Stage) -> None:
+    stage.paid()
+    stage.stripe.advance(2 * 86400 + 60)
+    stage.stripe.pay_out()
+    reconciliation.run(stage.gateway, "First Visit")
+
+
+def payouts(stage: Stage) -> str:
+    _paid_out(stage)
+    return "/finance/payouts"
+
+
+def payout(stage: Stage) -> Shown:
+    _paid_out(stage)
+    return Shown("/finance/payouts", lambda page: page.locator("tbody a").first.click())
+
+
+def ledger(stage: Stage) -> str:
+    member(stage)
+    return "/finance/ledger?month=2026-11"
+
+
+OPEN_SCREENS = (sign_in, sign_in_refused)
+DESK_SCREENS = (
+    *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
+    *(on_the_phone, no_show, over, not_open_to_the_desk),
+)
+FINANCE_SCREENS = (
+    *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),
+    *(goodwill_form, not_compared, payouts, payout, ledger),
+)
