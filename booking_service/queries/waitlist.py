@@ -1,4 +1,4 @@
-"""Whether a visit's patient waits for an earlier time, and what is kept for them now."""
+"""Who waits for a time, and what is kept for them now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,8 @@ from sqlalchemy import select
 
 from booking_service.clock import utc_now
 from booking_service.db import db
+from booking_service.errors import NotFound
+from booking_service.languages import Language, Sentence
 from booking_service.models import (
     Booking,
     BookingStatus,
@@ -27,12 +29,48 @@ class Opening:
     until: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody without a visit who waits for a time, or did."""
+
+    locale: Language
+    waits: bool
+
+
 def waits(booking_id: UUID) -> bool:
     """Return whether the patient of a visit wants to hear of an earlier time."""
     entry = select(WaitlistEntry.id).where(
         WaitlistEntry.booking_id == booking_id, WaitlistEntry.ended_at.is_(None)
     )
     return db.session.scalar(entry) is not None
+
+
+def has_newcomers() -> bool:
+    """Return whether anybody waits who has no visit."""
+    newcomers = select(WaitlistEntry.id).where(WaitlistEntry.email.is_not(None)).limit(1)
+    return db.session.scalar(newcomers) is not None
+
+
+def newcomer(entry_id: UUID) -> Newcomer:
+    """Return what a newcomer's own page says.
+
+    Raises:
+        NotFound: there is no such newcomer.
+    """
+    entry = db.session.get(WaitlistEntry, entry_id, populate_existing=True)
+    if entry is None or entry.locale is None:
+        raise NotFound(Sentence("There is nobody who waits."))
+    return Newcomer(entry.locale, waits=entry.ended_at is None)
+
+
+def address(hold_id: UUID) -> str | None:
+    """Return the address of the newcomer for whom a time is kept, if it is kept for one."""
+    email: str | None = db.session.scalar(
+        select(WaitlistEntry.email)
+        .join(WaitlistOffer, WaitlistOffer.entry_id == WaitlistEntry.id)
+        .where(WaitlistOffer.hold_id == hold_id)
+    )
+    return email
 
 
 def opening(booking_id: UUID) -> Opening | None:
