@@ -73,8 +73,8 @@ def start(
 ) -> str:
     """Keep what was agreed to, open Stripe's page, and return its address.
 
-    The hold lasts `lifetime` from now, at least. Starting again while the page is open answers the same
-    page, so that going back and forth never makes two ways to pay.
+    The hold lasts at least `lifetime` from now. Starting again while the page is open answers the
+    same page, so that going back and forth never makes two ways to pay.
 
     Raises:
         HoldEnded: the time is not held any more.

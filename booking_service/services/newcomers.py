@@ -29,8 +29,7 @@ Time = tuple[UUID, datetime]  # whose, and when it begins
 # What a newcomer is told as they ask; after that the address is forgotten.
 MOST_OFFERS: Final = 3
 LONGEST_WAIT: Final = timedelta(days=60)
-# From one mail to the next: with somewhat less than a day, one at noon does not wander to night.
-_QUIET: Final = timedelta(hours=20)
+_QUIET: Final = timedelta(days=1)  # from one offer to the next
 _SWEEP_AT_MOST: Final = 500
 
 

@@ -35,8 +35,8 @@ from booking_service.services import newcomers, refund_rows
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
     """Return what a message says, or None when it would not be true at this moment.
 
-    There is always a `practice`, a `booking`, and the `email` and `locale` to write to. `greeted` is
-    who booked; `coming` is the patient, where that is somebody else. A newcomer has no name.
+    There is always a `practice`, a `booking`, and the `email` and `locale` to write to. `greeted`
+    is who booked; `coming` is the patient, where that is somebody else. A newcomer has no name.
     """
     found = _FACTS[topic](session, subject_id)
     return found if found is None or "newcomer" in found else _to_patient(found)

@@ -32,6 +32,8 @@ _NOT_YOURS: Final = Sentence(
     "That time is not held for you any more. Your visit has not been moved."
 )
 _SWEEP_AT_MOST: Final = 50
+# Days open at midnight; what is kept for half an hour then is kept for somebody asleep.
+_WAKING_HOURS: Final = range(8, 20)
 
 
 def join(booking_id: UUID) -> None:
@@ -85,7 +87,7 @@ def offer(freed_time_id: UUID) -> None:
 
 
 def sweep(free: Sequence[Time]) -> None:
-    """Offer each newcomer who may be asked the soonest free time that is news to them.
+    """Offer each newcomer who may be asked the soonest free time that is news to them, by day.
 
     Whoever has a visit is not asked: what nobody left is on the page where they move it.
 
@@ -93,6 +95,9 @@ def sweep(free: Sequence[Time]) -> None:
         free: each practitioner and time that can be booked now, the soonest first.
     """
     with transaction() as session:
+        zone = session.scalars(select(Practice)).one().zone
+        if utc_now().astimezone(zone).hour not in _WAKING_HOURS:
+            return
         entry_ids = session.scalars(newcomers.to_ask(_SWEEP_AT_MOST)).all()
     left = list(free)
     for entry_id in entry_ids:
