@@ -159,10 +159,14 @@ def _is_over(now: datetime) -> ColumnElement[bool]:
         )
         .scalar_subquery()
     )
-    has_booked = exists().where(
-        Patient.email == WaitlistEntry.email,
-        Booking.patient_id == Patient.id,
-        Booking.confirmed_at > WaitlistEntry.created_at,
+    has_booked = (
+        exists()
+        .where(
+            Patient.email == WaitlistEntry.email,
+            Booking.patient_id == Patient.id,
+            Booking.confirmed_at > WaitlistEntry.created_at,
+        )
+        .correlate(WaitlistEntry)  # and not to a booking of whatever asks
     )
     is_late = WaitlistEntry.created_at <= now - LONGEST_WAIT
     return is_late | (passed >= MOST_OFFERS) | has_booked
