@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from booking_service.clock import utc_now
 from booking_service.db import db
@@ -31,10 +31,10 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Somebody without a visit who waits for a time, or did."""
+    """Somebody without a visit who waits for a time, or did; then their address is forgotten."""
 
     locale: Language
-    waits: bool
+    email: str | None
 
 
 def waits(booking_id: UUID) -> bool:
@@ -57,20 +57,23 @@ def newcomer(entry_id: UUID) -> Newcomer:
     Raises:
         NotFound: there is no such newcomer.
     """
-    entry = db.session.get(WaitlistEntry, entry_id, populate_existing=True)
-    if entry is None or entry.locale is None:
+    found = _newcomer(select(WaitlistEntry).where(WaitlistEntry.id == entry_id))
+    if found is None:
         raise NotFound(Sentence("There is nobody who waits."))
-    return Newcomer(entry.locale, waits=entry.ended_at is None)
+    return found
 
 
-def address(hold_id: UUID) -> str | None:
-    """Return the address of the newcomer for whom a time is kept, if it is kept for one."""
-    email: str | None = db.session.scalar(
-        select(WaitlistEntry.email)
-        .join(WaitlistOffer, WaitlistOffer.entry_id == WaitlistEntry.id)
-        .where(WaitlistOffer.hold_id == hold_id)
-    )
-    return email
+def kept_for(hold_id: UUID) -> Newcomer | None:
+    """Return the newcomer whom a time is, or was, kept for, if it was kept for one."""
+    theirs = select(WaitlistEntry).join(WaitlistOffer, WaitlistOffer.entry_id == WaitlistEntry.id)
+    return _newcomer(theirs.where(WaitlistOffer.hold_id == hold_id))
+
+
+def _newcomer(entries: Select[WaitlistEntry]) -> Newcomer | None:
+    entry = db.session.scalar(entries.execution_options(populate_existing=True))
+    if entry is None or entry.locale is None:
+        return None
+    return Newcomer(entry.locale, entry.email)
 
 
 def opening(booking_id: UUID) -> Opening | None:

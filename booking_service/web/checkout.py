@@ -10,7 +10,6 @@ from booking_service.errors import GatewayUnavailable, HoldEnded, Invalid, Terms
 from booking_service.languages import Language, Sentence
 from booking_service.models import BookingStatus
 from booking_service.queries import patient_pages
-from booking_service.queries import waitlist as waiting
 from booking_service.services import checkout, holds, patients
 from booking_service.services.patient_details import read_details
 from booking_service.web import holding, languages
@@ -30,7 +29,7 @@ _FIELDS: Final = ("name", "booked_by", "phone", "email")
 def details(hold: str) -> str:
     """Ask who is coming: three fields. Whoever waited for the time has given one of them."""
     held = _live(hold)
-    typed = held.typed or Typed(email=waiting.address(held.booking.id) or "")
+    typed = held.typed or Typed(email=held.waited.email or "" if held.waited else "")
     return render_template("book/details.html", hold=held, typed=typed, errors={})
 
 

@@ -52,7 +52,7 @@ def leave(token: str) -> str:
     """Ask once more before the mails stop. Opening it changes nothing: scanners follow links."""
     newcomer = waiting.newcomer(_entry(token))
     languages.booked_in(newcomer.locale)
-    return render_template("book/wait_stop.html", token=token, waits=newcomer.waits)
+    return render_template("book/wait_stop.html", token=token, waits=newcomer.email is not None)
 
 
 @bp.post("/<token>")

@@ -1,4 +1,4 @@
-"""Somebody without a visit waits for a time: kept for them, paid for as any other, soon forgotten."""
+"""Somebody without a visit waits for a time: it is kept for them, and they are soon forgotten."""
 
 from datetime import timedelta
 
@@ -183,7 +183,7 @@ def test_a_freed_time_is_kept_for_a_newcomer_and_told_of(early, wait, told, noon
     [kept] = held()
     assert (kept.practitioner_id, kept.starts_at) == (slot.practitioner_id, slot.starts_at)
     assert (kept.patient_id, kept.hold_expires_at) == (None, noon + HALF_AN_HOUR)
-    assert waiting.address(kept.id) == NIA
+    assert waiting.kept_for(kept.id) == waiting.Newcomer(Language.EN, NIA)
     [letter] = [x for x in mail.letters if x.to == NIA]
     assert letter.subject == "A time has opened: Tue, Nov 24, 2:00 PM"
     links = current_app.extensions["links"]

@@ -12,12 +12,23 @@ from booking_service.models import (
     BookingStatus,
     FreedTime,
     OutboxMessage,
+    Patient,
     WaitlistEntry,
     WaitlistOffer,
 )
 from booking_service.queries import availability
 from booking_service.services import bookings, newcomers, waitlist
-from tests.factories import PRIYA, all_of, booking, close_all, only_time, paid, payment_of, slot_in
+from tests.factories import (
+    PRIYA,
+    all_of,
+    booking,
+    change,
+    close_all,
+    only_time,
+    paid,
+    payment_of,
+    slot_in,
+)
 from tests.web.phone import Phone
 from tests.web.staff_browser import StaffBrowser, words
 
@@ -228,6 +239,20 @@ def test_in_spanish_from_the_address_to_the_end_of_the_mails(phone, seeded):
     assert "se la guardaremos durante 30 minutos. No se cobra nada." in phone.words
     [entry] = all_of(WaitlistEntry)
     assert entry.locale is Language.ES
+
+
+def test_whoever_asked_in_spanish_books_in_spanish_on_any_phone(phone, kept):
+    hold_path, _, hold_id = kept
+    [entry] = all_of(WaitlistEntry)
+    change(WaitlistEntry, entry.id, locale=Language.ES)
+
+    phone.open(hold_path)
+    assert phone.heading == "¿Quién viene?"
+    phone.press("Continuar", name="Nia Cole", phone="518 555 0178", email="n.cole@example.com")
+
+    assert phone.heading == "Revise su reserva y pague $39"
+    [nia] = [p for p in all_of(Patient) if p.id == booking(hold_id).patient_id]
+    assert nia.locale is Language.ES
 
 
 def test_a_mails_reader_is_spoken_to_in_the_language_they_asked_in(phone):
