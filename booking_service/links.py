@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     HOLD = "hold"  # the pages between picking a time and paying
     VISIT = "visit"  # the patient's own page, before and after the visit
     JOIN = "join"  # a membership's page: paying on one's own phone
+    WAIT = "wait"  # how a newcomer stops waiting for a time
 
 
 class Links:
@@ -73,6 +74,10 @@ class Links:
     def join(self, membership_id: UUID) -> str:
         """Return the address of a membership that is paid for on the patient's phone."""
         return f"{self._base_url}/m/{self.token(Purpose.JOIN, membership_id)}"
+
+    def stop_waiting(self, entry_id: UUID) -> str:
+        """Return the address where a newcomer asks for no more mails."""
+        return f"{self._base_url}/wait/{self.token(Purpose.WAIT, entry_id)}"
 
     def _signer(self, purpose: Purpose) -> URLSafeSerializer:
         return URLSafeSerializer(self._secret_key, salt=f"booking:{purpose}")

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import ScalarResult, Select, select
+from sqlalchemy import ScalarResult, Select, delete, select, update
 
 from booking_service.clock import utc_now
 from booking_service.db import db, locked, transaction
@@ -17,8 +17,10 @@ from booking_service.models import (
     BookingStatus,
     Payment,
     Plan,
+    Practitioner,
     Refund,
     Tender,
+    TimeOff,
 )
 from booking_service.queries import availability
 from booking_service.services import bookings, checkout, holds, memberships, patients
@@ -27,6 +29,7 @@ from booking_service.services.patient_details import PatientDetails, read_detail
 
 PRIYA = Actor(ActorKind.STAFF, None, "Priya Shah")
 HALF_AN_HOUR = timedelta(minutes=30)
+MONTHS = timedelta(days=100)
 
 
 def free_slot(nth: int = 0) -> availability.Slot:
@@ -153,3 +156,28 @@ def visit_of(person: str, stripe, nth: int = 0, **more) -> SimpleNamespace:
     more.setdefault("phone", f"518 555 {sum(map(ord, person)) % 9000 + 1000}")
     more.setdefault("slot", free_slot(nth))
     return paid(stripe, name=person, **more)
+
+
+def only_time(slot: availability.Slot) -> None:
+    """Close the practice but for one time of one practitioner."""
+    with transaction() as session:
+        session.execute(
+            update(Practitioner)
+            .where(Practitioner.id != slot.practitioner_id)
+            .values(is_bookable=False)
+        )
+        for span in ((slot.starts_at - MONTHS, slot.starts_at), (slot.ends_at, utc_now() + MONTHS)):
+            session.add(TimeOff(starts_at=span[0], ends_at=span[1], reason="Closed"))
+
+
+def close_all() -> None:
+    """Close the practice for as long as it can be booked."""
+    with transaction() as session:
+        closed = {"starts_at": utc_now() - MONTHS, "ends_at": utc_now() + MONTHS}
+        session.add(TimeOff(**closed, reason="Closed"))
+
+
+def open_again() -> None:
+    """Take every closure back."""
+    with transaction() as session:
+        session.execute(delete(TimeOff))

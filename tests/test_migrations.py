@@ -70,3 +70,39 @@ def test_spanish_comes_to_what_was_there_and_goes_again(older):
     assert rows("SELECT directions_es FROM practices") == [(demo_data.PRACTICE["directions_es"],)]
     downgrade(directory=older, revision="0006")
     assert rows("SELECT count(*) FROM offers") == [(2,)]
+
+
+VISIT = """
+    INSERT INTO practitioners (id, name, room, position, is_bookable)
+    VALUES (gen_random_uuid(), 'p', 'r', 0, true);
+    INSERT INTO bookings (id, code, practitioner_id, status, starts_at, ends_at, created_at,
+        hold_expires_at, save_card, moves)
+    SELECT gen_random_uuid(), 'FV-' || number, id, 'expired', now(), now() + interval '1 hour',
+        now(), now(), false, 0 FROM practitioners, generate_series(1, 2) AS number;
+    INSERT INTO waitlist_entries (id, booking_id, created_at)
+    SELECT gen_random_uuid(), id, now() FROM bookings WHERE code = 'FV-1'
+"""
+NEWCOMER = """
+    INSERT INTO waitlist_entries (id, email, locale, created_at)
+    VALUES (gen_random_uuid(), 'nia@example.com', 'es', now());
+    INSERT INTO waitlist_offers (id, entry_id, hold_id, offered_at, is_taken)
+    SELECT gen_random_uuid(), e.id, b.id, now(), false
+    FROM waitlist_entries e, bookings b WHERE e.email IS NOT NULL AND b.code = 'FV-2'
+"""
+
+
+def test_newcomers_come_beside_those_who_wait_and_are_forgotten_on_the_way_back(older):
+    upgrade(directory=older, revision="0008")
+    for statement in VISIT.split(";"):
+        rows(statement)
+
+    upgrade(directory=older, revision="0009")
+    for statement in NEWCOMER.split(";"):
+        rows(statement)
+
+    assert rows("SELECT count(*), count(booking_id), count(email) FROM waitlist_entries") == [
+        (2, 1, 1)
+    ]
+    downgrade(directory=older, revision="0008")
+    assert rows("SELECT count(*), count(booking_id) FROM waitlist_entries") == [(1, 1)]
+    assert rows("SELECT count(*) FROM waitlist_offers") == [(0,)]

@@ -14,8 +14,8 @@ from workers.work import do, patience
 
 
 def _write(template: str, facts: Mapping[str, Any]) -> str:
-    """Write in the language the patient booked in."""
-    with force_locale(facts["patient"].locale):
+    """Write in the language of whoever is written to."""
+    with force_locale(facts["locale"]):
         return render_template(template, **facts)
 
 
@@ -57,7 +57,7 @@ def slot_lost(message_id: str) -> None:
 
 @shared_task(name=Topic.TIME_OFFERED)
 def time_offered(message_id: str) -> None:
-    """Tell a patient of an earlier time, and until when it is theirs."""
+    """Tell somebody who waits of a time, and until when it is theirs."""
     _send(Topic.TIME_OFFERED, message_id)
 
 

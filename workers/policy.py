@@ -81,6 +81,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "let promises of past days lapse": ("promises.sweep", minute),
         "end memberships nobody paid for": ("memberships.sweep", minute),
         "ask what Stripe has for refunds": ("reconciliation.balance", _BALANCE_EVERY),
+        "offer times that opened": ("waitlist.sweep", minute),
         "remind patients of their visits": ("notifications.remind", minute),
         "compare the books": ("reconciliation.nightly", settings.reconcile_interval),
     }

@@ -116,6 +116,10 @@ class Booking(Base):
     patient: Mapped[Patient | None] = relationship(lazy="raise")
     practitioner: Mapped[Practitioner] = relationship(lazy="raise")
 
+    def hold_until(self, at: datetime) -> None:
+        """Hold the time until an instant, or longer where that was promised before."""
+        self.hold_expires_at = max(self.hold_expires_at or at, at)
+
     def move_to(self, status: BookingStatus) -> bool:
         """Move to `status` and return whether anything changed.
 

@@ -105,6 +105,13 @@ def soonest(count: int, practitioner_id: UUID | None = None) -> list[Slot]:
     return found[:count]
 
 
+def everything() -> list[Slot]:
+    """Return every free time there is, in order."""
+    practice = the_practice()
+    days = free_days(local_day(utc_now(), practice.zone), practice.horizon_days + 1)
+    return [slot for day in days for slot in day.slots]
+
+
 def alternatives(practitioner_id: UUID, starts_at: datetime) -> list[Slot]:
     """Return what to offer instead of a taken time: the three nearest, in order of time.
 
@@ -121,9 +128,7 @@ def alternatives(practitioner_id: UUID, starts_at: datetime) -> list[Slot]:
         if abs(slot.starts_at - starts_at) <= _NEAR
     ]
     if len(slots) < _ALTERNATIVES or all(s.practitioner_id != practitioner_id for s in slots):
-        today = local_day(utc_now(), zone)
-        everything = free_days(today, the_practice().horizon_days + 1)
-        slots = [slot for day in everything for slot in day.slots]
+        slots = everything()
     slots.sort(key=lambda slot: abs(slot.starts_at - starts_at))
     same = [slot for slot in slots if slot.practitioner_id == practitioner_id][:1]
     others = [slot for slot in slots if slot not in same][: _ALTERNATIVES - len(same)]

@@ -73,8 +73,8 @@ def start(
 ) -> str:
     """Keep what was agreed to, open Stripe's page, and return its address.
 
-    The hold lasts `lifetime` from now. Starting again while the page is open answers the same
-    page, so that going back and forth never makes two ways to pay.
+    The hold lasts at least `lifetime` from now. Starting again while the page is open answers the
+    same page, so that going back and forth never makes two ways to pay.
 
     Raises:
         HoldEnded: the time is not held any more.
@@ -90,7 +90,7 @@ def start(
         booking.save_card = consent.save_card
         booking.texts_agreed_at = utc_now() if consent.texts else None
         booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
-        booking.hold_expires_at = utc_now() + lifetime
+        booking.hold_until(utc_now() + lifetime)
         audit.record(
             session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id)
         )

@@ -41,7 +41,10 @@ def open_offer(session: Session, booking_id: UUID) -> WaitlistOffer | None:
 
 
 def pass_on(session: Session, held: Booking) -> None:
-    """Owe the next person an offer of a time whose hold ends; other holds have no such next."""
+    """Owe the next person an offer of a time whose hold ends; other holds have no such next.
+
+    A time that nobody left is free for all then, and the sweep offers it.
+    """
     offer = session.scalar(
         select(WaitlistOffer).where(
             WaitlistOffer.hold_id == held.id, WaitlistOffer.ended_at.is_(None)
@@ -50,8 +53,25 @@ def pass_on(session: Session, held: Booking) -> None:
     if offer is None:
         return
     offer.ended_at = utc_now()
-    outbox.post(session, Topic.TIME_FREED, offer.freed_time_id)
+    if offer.freed_time_id is not None:
+        outbox.post(session, Topic.TIME_FREED, offer.freed_time_id)
     audit.record(session, Actor.system(), "waitlist.passed_on", offer.id)
+
+
+def paid(session: Session, held: Booking) -> None:
+    """End the waiting of a newcomer who has paid; other bookings were offered to nobody.
+
+    Paid late, or for another time than was offered, they wait no longer, either.
+    """
+    offer = session.scalar(select(WaitlistOffer).where(WaitlistOffer.hold_id == held.id))
+    if offer is None:
+        return
+    now = utc_now()
+    if offer.ended_at is None:
+        offer.ended_at = now
+        offer.is_taken = True
+        audit.record(session, Actor.patient(), "waitlist.taken", offer.id)
+    session.get_one(WaitlistEntry, offer.entry_id).end(now)
 
 
 def moves_by_offer(session: Session, booking_id: UUID) -> int:

@@ -59,13 +59,13 @@ def place(
 
 
 def extend(booking_id: UUID, lifetime: timedelta) -> None:
-    """Hold a time for `lifetime` from now: the patient is still with us.
+    """Hold a time for at least `lifetime` from now: the patient is still with us.
 
     Raises:
         HoldEnded: it is not held any more.
     """
     with transaction() as session:
-        bookings.held(session, booking_id).hold_expires_at = utc_now() + lifetime
+        bookings.held(session, booking_id).hold_until(utc_now() + lifetime)
 
 
 def release(booking_id: UUID, gateway: PaymentGateway) -> None:

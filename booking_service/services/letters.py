@@ -44,13 +44,13 @@ class PostOffice:
         folder = f"emails/{topic.removeprefix('notifications.')}"
         return Letter(
             message_id=f"<{notification_id}@{practice.email.partition('@')[2]}>",
-            to=facts["patient"].email,
+            to=facts["email"],
             sender_name=practice.name,
             reply_to=practice.email,
             subject=self._render(f"{folder}/subject.txt", words).strip(),
             text=self._render(f"{folder}/body.txt", words),
             html=self._render(f"{folder}/body.html", words),
-            calendar=_calendar(topic, facts["booking"], practice, facts["patient"].locale),
+            calendar=_calendar(topic, facts["booking"], practice, facts["locale"]),
         )
 
     def text(self, topic: Topic, notification_id: UUID, facts: Mapping[str, Any]) -> Text:
@@ -61,12 +61,18 @@ class PostOffice:
         return Text(notification_id, facts["patient"].phone, body)
 
     def _words(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        return {
-            **facts,
-            "visit_url": self._links.visit(facts["booking"].id),
-            "book_url": self._links.book("missed-visit"),
-            "zone": facts["practice"].zone,
-        }
+        booking_id, zone = facts["booking"].id, facts["practice"].zone
+        if "newcomer" in facts:
+            pages = {
+                "hold_url": self._links.review(booking_id),
+                "stop_url": self._links.stop_waiting(facts["newcomer"].id),
+            }
+        else:
+            pages = {
+                "visit_url": self._links.visit(booking_id),
+                "book_url": self._links.book("missed-visit"),
+            }
+        return {**facts, **pages, "zone": zone}
 
 
 def _calendar(

@@ -17,6 +17,7 @@ from booking_service.models import (
     BookingStatus,
     Dispute,
     Membership,
+    Patient,
     Payment,
     Practice,
     Refund,
@@ -28,20 +29,32 @@ from booking_service.models import (
     WaitlistEntry,
     WaitlistOffer,
 )
-from booking_service.services import refund_rows
+from booking_service.services import newcomers, refund_rows
 
 
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
     """Return what a message says, or None when it would not be true at this moment.
 
-    There is always a `practice`, a `booking`, and a `patient` who has not been erased. `greeted` is
-    who booked; `coming` is the patient, where that is somebody else.
+    There is always a `practice`, a `booking`, and the `email` and `locale` to write to. `greeted`
+    is who booked; `coming` is the patient, where that is somebody else. A newcomer has no name.
     """
     found = _FACTS[topic](session, subject_id)
-    if found is None or found["patient"].erased_at is not None:
+    return found if found is None or "newcomer" in found else _to_patient(found)
+
+
+def _to_patient(found: dict[str, Any]) -> dict[str, Any] | None:
+    """Address a message to the patient of its booking, unless they were erased."""
+    patient: Patient = found["patient"]
+    if patient.erased_at is not None:
         return None
-    name, booker = found["patient"].name, found["booking"].booked_by
-    return {**found, "greeted": booker or name, "coming": name if booker else None}
+    booker = found["booking"].booked_by
+    return {
+        **found,
+        "email": patient.email,
+        "locale": patient.locale,
+        "greeted": booker or patient.name,
+        "coming": patient.name if booker else None,
+    }
 
 
 def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
@@ -141,9 +154,12 @@ def _slot_lost(session: Session, booking_id: UUID) -> dict[str, Any] | None:
 
 
 def _offered(session: Session, offer_id: UUID) -> dict[str, Any] | None:
-    """An earlier time is told of while it is kept. `is_near`: too late to cancel for a refund."""
+    """A time is told of while it is kept, to a newcomer while they wait.
+
+    `is_near`: after moving there it is too late to cancel for a refund.
+    """
     offer = session.get_one(WaitlistOffer, offer_id, populate_existing=True)
-    facts = _visit(session, session.get_one(WaitlistEntry, offer.entry_id).booking_id)
+    entry = session.get_one(WaitlistEntry, offer.entry_id, populate_existing=True)
     opening = session.scalars(
         select(Booking)
         .where(Booking.id == offer.hold_id)
@@ -151,8 +167,12 @@ def _offered(session: Session, offer_id: UUID) -> dict[str, Any] | None:
         .execution_options(populate_existing=True)
     ).one()
     now, until = utc_now(), opening.hold_expires_at
-    is_kept = offer.ended_at is None and until is not None and now < until
-    if not is_kept or facts["booking"].status is not BookingStatus.CONFIRMED:
+    if offer.ended_at is not None or until is None or now >= until:
+        return None
+    if entry.booking_id is None:
+        return newcomers.told(session, entry, opening)
+    facts = _visit(session, entry.booking_id)
+    if facts["booking"].status is not BookingStatus.CONFIRMED:
         return None
     cutoff = timedelta(hours=facts["practice"].cutoff_hours)
     return {**facts, "opening": opening, "is_near": opening.starts_at - cutoff <= now}

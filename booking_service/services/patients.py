@@ -28,7 +28,7 @@ from booking_service.models import (
     TermsAcceptance,
     name_key,
 )
-from booking_service.services import audit, bookings
+from booking_service.services import audit, bookings, newcomers
 from booking_service.services.patient_details import PatientDetails
 
 _NO_PHONE: Final = "+10000000000"
@@ -43,7 +43,7 @@ _UNDER_WAY: Final = tuple(
 
 
 def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) -> None:
-    """Say who a held time is for, and hold it for `lifetime` from now.
+    """Say who a held time is for, and hold it for at least `lifetime` from now.
 
     Raises:
         HoldEnded: the time is not held any more.
@@ -53,7 +53,7 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
         booking = bookings.held(session, booking_id)
         booking.patient_id = keep(session, details)
         booking.booked_by = details.booked_by
-        booking.hold_expires_at = utc_now() + lifetime
+        booking.hold_until(utc_now() + lifetime)
 
 
 def keep(session: Session, details: PatientDetails) -> UUID:
@@ -106,7 +106,8 @@ def refuse_if_known(session: Session, patient: Patient) -> None:
 def erase(patient_id: UUID, actor: Actor) -> None:
     """Forget who somebody is. What was paid, promised and returned stays, about nobody.
 
-    Mails still to be sent to them are not sent. Erasing twice is once.
+    Mails still to be sent to them are not sent, and the address waits for no time any more.
+    Erasing twice is once.
 
     Raises:
         NotFound: there is no such patient.
@@ -121,6 +122,7 @@ def erase(patient_id: UUID, actor: Actor) -> None:
         for reason, is_so in _STILL_NEEDED.items():
             if session.scalar(select(is_so(patient_id))):
                 raise NotAllowed(f"Not yet: {reason}.")
+        newcomers.forget(session, patient.email)
         patient.name = patient.name_key = "Erased"
         # Nobody has this address, and no other row: the index of persons goes on holding.
         patient.email = f"{patient.id}@erased.invalid"

@@ -33,6 +33,7 @@ from booking_service.services import (
     audit,
     bookings,
     cases,
+    freed_times,
     ledger,
     outbox,
     promises,
@@ -124,6 +125,7 @@ def book(session: Session, booking: Booking, payment: Payment, actor: Actor) -> 
         session.refresh(booking)
         return False
     promises.open_(session, payment)
+    freed_times.paid(session, booking)
     outbox.post(session, Topic.BOOKING_CONFIRMED, booking.id)
     audit.record(session, actor, "booking.confirm", booking.id, payment=str(payment.id))
     return True

@@ -1,13 +1,14 @@
-"""Waiting for an earlier time: asked for, offered to one person at a time, taken or declined."""
+"""Waiting for a time: asked for, offered to one person at a time, taken or declined."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Select, exists, select
+from sqlalchemy import Select, and_, exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction, violated
@@ -23,12 +24,16 @@ from booking_service.models import (
     WaitlistEntry,
     WaitlistOffer,
 )
-from booking_service.services import audit, bookings, freed_times, outbox, times
+from booking_service.services import audit, bookings, freed_times, newcomers, outbox, times
+from booking_service.services.newcomers import Time
 
 _NOT_AHEAD: Final = Sentence("Only a visit that is still to come can get an earlier time.")
 _NOT_YOURS: Final = Sentence(
     "That time is not held for you any more. Your visit has not been moved."
 )
+_SWEEP_AT_MOST: Final = 50
+# Days open at midnight; what is kept for half an hour then is kept for somebody asleep.
+_WAKING_HOURS: Final = range(8, 20)
 
 
 def join(booking_id: UUID) -> None:
@@ -74,34 +79,34 @@ def offer(freed_time_id: UUID) -> None:
     Nothing happens when nobody waits for it, when it is too soon by now, or when somebody has it:
     the constraint on bookings decides, so that two workers cannot offer one time to two people.
     """
-    now = utc_now()
     with transaction() as session:
         freed = session.get_one(FreedTime, freed_time_id)
         entry = _first_in_line(session, freed)
-        if entry is None:
+        if entry is not None:
+            _keep(session, entry, freed.practitioner_id, freed.starts_at, freed_time_id=freed.id)
+
+
+def sweep(free: Sequence[Time]) -> None:
+    """Offer each newcomer who may be asked the soonest free time that is news to them, by day.
+
+    Whoever has a visit is not asked: what nobody left is on the page where they move it.
+
+    Args:
+        free: each practitioner and time that can be booked now, the soonest first.
+    """
+    with transaction() as session:
+        zone = session.scalars(select(Practice)).one().zone
+        if utc_now().astimezone(zone).hour not in _WAKING_HOURS:
             return
-        try:
-            length = times.visit_length(session, freed.practitioner_id, freed.starts_at)
-        except Invalid:
-            return
-        minutes = session.scalars(select(Practice)).one().offer_minutes
-        held = Booking(
-            practitioner_id=freed.practitioner_id,
-            starts_at=freed.starts_at,
-            ends_at=freed.starts_at + length,
-            created_at=now,
-            hold_expires_at=now + timedelta(minutes=minutes),
-            source="waitlist",
-        )
-        if not _is_held(session, held):
-            return
-        made = WaitlistOffer(
-            freed_time_id=freed.id, entry_id=entry.id, hold_id=held.id, offered_at=now
-        )
-        session.add(made)
-        session.flush()
-        outbox.post(session, Topic.TIME_OFFERED, made.id)
-        audit.record(session, Actor.system(), "waitlist.offered", made.id, hold=str(held.id))
+        entry_ids = session.scalars(newcomers.to_ask(_SWEEP_AT_MOST)).all()
+    left = list(free)
+    for entry_id in entry_ids:
+        with transaction() as session:
+            entry = locked(session, WaitlistEntry, entry_id)
+            time = newcomers.first_news(session, entry, left)
+            if time is not None:
+                _keep(session, entry, *time, freed_time_id=None)
+                left.remove(time)
 
 
 def take(booking_id: UUID, practitioner_id: UUID, starts_at: datetime) -> None:
@@ -146,38 +151,84 @@ def decline(booking_id: UUID) -> None:
 
 
 def _first_in_line(session: Session, freed: FreedTime) -> WaitlistEntry | None:
-    """Lock the visit of whoever waits longest, and return their entry.
+    """Lock the visit of whoever waits longest, or a newcomer's entry, and return the entry.
 
     The lock is what joining, leaving, taking and cancelling wait for, too. What was true before it
     is asked again once it is held.
     """
     wanting = _who_wants(freed)
     while (entry := session.scalar(wanting.limit(1))) is not None:
-        locked(session, Booking, entry.booking_id)
+        if entry.booking_id is None:
+            locked(session, WaitlistEntry, entry.id)
+        else:
+            locked(session, Booking, entry.booking_id)
         if session.scalar(wanting.where(WaitlistEntry.id == entry.id)) is not None:
             return entry
     return None
 
 
 def _who_wants(freed: FreedTime) -> Select[WaitlistEntry]:
-    """Those whose visit is later, who were not asked about this time, and have no other offer."""
+    """Those with a later visit or none, not asked about this time, and without another offer."""
     is_theirs = WaitlistOffer.entry_id == WaitlistEntry.id
-    was_asked = exists().where(is_theirs, WaitlistOffer.freed_time_id == freed.id)
+    kept = aliased(Booking)
+    was_asked = exists().where(
+        is_theirs,
+        kept.id == WaitlistOffer.hold_id,
+        kept.practitioner_id == freed.practitioner_id,
+        kept.starts_at == freed.starts_at,
+    )
     is_asked = exists().where(is_theirs, WaitlistOffer.ended_at.is_(None))
+    has_later_visit = and_(
+        Booking.status == BookingStatus.CONFIRMED,
+        Booking.starts_at > freed.starts_at,
+        Booking.id != freed.booking_id,
+    )
     return (
         select(WaitlistEntry)
-        .join(Booking, Booking.id == WaitlistEntry.booking_id)
+        .outerjoin(Booking, Booking.id == WaitlistEntry.booking_id)
         .where(
             WaitlistEntry.ended_at.is_(None),
-            Booking.status == BookingStatus.CONFIRMED,
-            Booking.starts_at > freed.starts_at,
-            Booking.id != freed.booking_id,
+            has_later_visit | newcomers.may_be_asked(utc_now()),
             ~was_asked,
             ~is_asked,
         )
         .order_by(WaitlistEntry.created_at, WaitlistEntry.id)
         .execution_options(populate_existing=True)
     )
+
+
+def _keep(
+    session: Session,
+    entry: WaitlistEntry,
+    practitioner_id: UUID,
+    starts_at: datetime,
+    *,
+    freed_time_id: UUID | None,
+) -> None:
+    """Hold a time for somebody and owe them the news, if it is offered and nobody has it."""
+    now = utc_now()
+    try:
+        length = times.visit_length(session, practitioner_id, starts_at)
+    except Invalid:
+        return
+    minutes = session.scalars(select(Practice)).one().offer_minutes
+    held = Booking(
+        practitioner_id=practitioner_id,
+        starts_at=starts_at,
+        ends_at=starts_at + length,
+        created_at=now,
+        hold_expires_at=now + timedelta(minutes=minutes),
+        source="waitlist",
+    )
+    if not _is_held(session, held):
+        return
+    made = WaitlistOffer(
+        freed_time_id=freed_time_id, entry_id=entry.id, hold_id=held.id, offered_at=now
+    )
+    session.add(made)
+    session.flush()
+    outbox.post(session, Topic.TIME_OFFERED, made.id)
+    audit.record(session, Actor.system(), "waitlist.offered", made.id, hold=str(held.id))
 
 
 def _is_held(session: Session, held: Booking) -> bool:

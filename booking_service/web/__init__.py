@@ -12,6 +12,7 @@ from booking_service.web import (
     health,
     joining,
     languages,
+    newcomers,
     payouts,
     security,
     sign_in,
@@ -26,6 +27,7 @@ def register(app: Flask) -> None:
     for module in (
         book,
         embed,
+        newcomers,
         visit,
         joining,
         sign_in,

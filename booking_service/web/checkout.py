@@ -27,9 +27,10 @@ _FIELDS: Final = ("name", "booked_by", "phone", "email")
 
 @bp.get("/details")
 def details(hold: str) -> str:
-    """Ask who is coming: three fields."""
+    """Ask who is coming: three fields. Whoever waited for the time has given one of them."""
     held = _live(hold)
-    return render_template("book/details.html", hold=held, typed=held.typed or Typed(), errors={})
+    typed = held.typed or Typed(email=held.waited.email or "" if held.waited else "")
+    return render_template("book/details.html", hold=held, typed=typed, errors={})
 
 
 @bp.post("/details")

@@ -17,7 +17,9 @@ from booking_service.errors import Invalid, NotFound
 from booking_service.links import Links, Purpose
 from booking_service.models import VISITING, BookingStatus
 from booking_service.queries import patient_pages
+from booking_service.queries import waitlist as waiting
 from booking_service.queries.patient_pages import BookingView
+from booking_service.queries.waitlist import Newcomer
 from booking_service.services import holds, patients
 from booking_service.services.patient_details import read_details
 from booking_service.web import languages
@@ -51,6 +53,7 @@ class Hold:
 
     token: str
     booking: BookingView
+    waited: Newcomer | None  # for whom it was kept, until they say who is coming
 
     @property
     def is_live(self) -> bool:
@@ -86,8 +89,9 @@ def find(token: str) -> Hold:
         NotFound: the link is none of ours.
     """
     booking = patient_pages.booking(links().read(Purpose.HOLD, token))
-    languages.booked_in(booking.locale)
-    return Hold(token, booking)
+    waited = None if booking.locale else waiting.kept_for(booking.id)
+    languages.booked_in(waited.locale if waited else booking.locale)
+    return Hold(token, booking, waited)
 
 
 def kept() -> Hold | None:

@@ -21,7 +21,15 @@ from booking_service.models import (
     SettlementMethod,
 )
 from booking_service.queries import patient_pages
-from booking_service.services import bookings, checkout, choices, promises, reminders, waitlist
+from booking_service.services import (
+    bookings,
+    checkout,
+    choices,
+    newcomers,
+    promises,
+    reminders,
+    waitlist,
+)
 from booking_service.services import refunds as refunding
 from tests.factories import (
     PRIYA,
@@ -268,6 +276,21 @@ def test_an_earlier_time(stripe, work, mail, hours, is_near):
     assert "Es suya hasta las 12:30 p. m. (ET)." in text
     assert "su visita sigue el jueves 26 de noviembre a las 12:00 p. m. y preguntamos" in text
     assert ("no se devuelven si cancela" in text) == is_near
+
+
+def test_a_time_for_somebody_without_a_visit(stripe, work, mail):
+    early = paid(stripe, slot=slot_in(26), name="Robin Hale", email="robin@example.com")
+    newcomers.ask("nia@example.com", Language.ES, None)
+    bookings.cancel(early.booking_id, PRIYA)
+    work()
+
+    letter = next(one for one in mail.letters if one.to == "nia@example.com")
+    text = checked(letter)
+    assert letter.subject == "Hay una hora libre: mar, 24 nov, 2:00\xa0p.\u202fm."
+    assert text.startswith("Hola: Hay una hora libre: martes 24 de noviembre a las 2:00 p. m.")
+    assert "Se la guardamos hasta las 12:30 p. m. (ET)." in text
+    assert "Su primera visita cuesta $39.00. Se paga al reservar" in text
+    assert "Para no recibir más estos correos: http" in text
 
 
 def test_a_visit_booked_for_somebody_else(stripe, work, mail):

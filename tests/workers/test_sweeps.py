@@ -4,7 +4,7 @@ import pytest
 
 SWEEPS = [
     *("checkout.sweep", "choices.sweep", "holds.sweep", "notifications.remind"),
-    *("promises.sweep", "webhooks.sweep"),
+    *("promises.sweep", "waitlist.sweep", "webhooks.sweep"),
 ]
 
 
