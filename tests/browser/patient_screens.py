@@ -16,9 +16,17 @@ from booking_service.models import (
     Payment,
     RefundStatus,
     Tender,
+    WaitlistEntry,
     WorkingHours,
 )
-from booking_service.services import bookings, checkout, membership_pages, memberships, waitlist
+from booking_service.services import (
+    bookings,
+    checkout,
+    membership_pages,
+    memberships,
+    newcomers,
+    waitlist,
+)
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -88,6 +96,36 @@ def link_not_valid(_: Stage) -> str:
 
 def embedded(_: Stage) -> str:
     return "/embed"
+
+
+# --- waiting for a time ---------------------------------------------------------------------------
+
+
+def wait(_: Stage) -> str:
+    return "/wait"
+
+
+def wait_without_an_address(_: Stage) -> Shown:
+    return Shown("/wait", submit)
+
+
+def wait_noted(_: Stage) -> str:
+    return "/wait/noted"
+
+
+def _newcomer(stage: Stage) -> WaitlistEntry:
+    newcomers.ask("dana@example.com", stage.language, None)
+    return factories.all_of(WaitlistEntry)[0]
+
+
+def wait_no_more(stage: Stage) -> str:
+    return stage.stop(_newcomer(stage).id)
+
+
+def waited_enough(stage: Stage) -> str:
+    entry = _newcomer(stage)
+    newcomers.stop(entry.id)
+    return stage.stop(entry.id)
 
 
 # --- details, check and pay -----------------------------------------------------------------------
@@ -284,6 +322,7 @@ def joining(stage: Stage) -> str:
 PATIENT_SCREENS = (
     *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
     *(terms, privacy, not_there, link_not_valid, embedded),
+    *(wait, wait_without_an_address, wait_noted, wait_no_more, waited_enough),
     *(details, details_that_are_wrong, details_for_somebody_else, known_patient),
     *(review, review_without_agreeing, price_has_changed, back_from_stripe),
     *(hold_ended, hold_ended_and_taken, stripe_does_not_answer, confirming, paid_twice),

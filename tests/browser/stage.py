@@ -52,6 +52,10 @@ class Stage:
         """The address of a membership that is paid for on the patient's phone."""
         return f"/m/{self._token(Purpose.JOIN, membership_id)}"
 
+    def stop(self, entry_id: UUID) -> str:
+        """Where a newcomer asks for no more mails."""
+        return f"/wait/{self._token(Purpose.WAIT, entry_id)}"
+
     def held(self) -> UUID:
         """A time whose patient has not said who they are."""
         return factories.hold(lifetime=timedelta(minutes=10))
