@@ -56,6 +56,17 @@ def test_a_hold_that_ended_can_be_taken_again_with_the_details(phone):
     assert statuses() == ["expired", "held"]
 
 
+def test_a_time_nobody_can_book_any_more_is_not_offered_again(phone, noon, travel):
+    at_review(phone)
+    travel(noon + timedelta(minutes=11))
+
+    phone.open(hold_path("review"))
+
+    assert "It can't be booked any more. Your details are kept." in phone.words
+    assert not phone.offers("Take it again")
+    assert phone.tap().heading == "Check your booking, then pay $39"
+
+
 def test_details_typed_after_the_hold_ended_are_kept(phone):
     at_details(phone)
     let_time_pass()
