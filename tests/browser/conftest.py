@@ -1,5 +1,6 @@
 """The service in this process, at an address of its own, for a real browser."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from threading import Thread
@@ -39,7 +40,7 @@ def phones(browser: Browser, noon: datetime) -> Iterator[Callable[..., Page]]:
     contexts, complaints = [], []
 
     def heard(message: str) -> None:
-        if "responded with a status of 4" not in message:
+        if not re.search(r"responded with a status of (4\d\d|503)", message):
             complaints.append(message)
 
     def one_more(**options: object) -> Page:

@@ -33,11 +33,13 @@ def plain(text: str) -> str:
 
 
 def headline(page: Page) -> str:
+    page.wait_for_load_state()
     return plain(page.locator("main h1").inner_text())
 
 
 def after_the_headline(page: Page) -> str:
     """Return what a page says under its headline, from its first sentence on."""
+    page.wait_for_load_state()
     return plain(page.evaluate(f"() => {{{_AFTER_THE_HEADLINE}}}"))
 
 

@@ -150,7 +150,9 @@ def test_paid_late_and_the_money_sent_back(lost, work):
     lost.go_back()
     work()
     lost.goto(lost.url)
-    assert after_the_headline(lost).startswith("Your $39.00 has gone back to you. It did not become a visit")
+    assert after_the_headline(lost).startswith(
+        "Your $39.00 has gone back to you. It did not become a visit"
+    )
     assert money() == ["confirmed paid", "expired paid succeeded"]
     assert [refund.reason for refund in refunds()] == [RefundReason.SLOT_LOST]
 
@@ -197,6 +199,8 @@ def test_paid_on_two_phones_one_goes_back(live, phone, phones, work):
     assert after_the_headline(other).startswith("The second $39.00 is going back to Visa 4242.")
     work()
     other.reload()
-    assert after_the_headline(other).startswith("The second $39.00 has gone back to you. You paid for one")
+    assert after_the_headline(other).startswith(
+        "The second $39.00 has gone back to you. You paid for one"
+    )
     assert money() == ["confirmed paid", "expired paid succeeded"]
     assert [refund.reason for refund in refunds()] == [RefundReason.DUPLICATE_PAYMENT]
