@@ -29,7 +29,6 @@ from tests.factories import (
     hold,
     in_treatment,
     paid,
-    payment_of,
     plan,
     slot_in,
 )

@@ -104,15 +104,15 @@ class Keys:
         assert stop["cut"] <= 0, stop
         return stop
 
-    def tab_to(self, words: str = "", *, id: str = "", key: str = "Tab") -> None:
+    def tab_to(self, words: str = "", *, id_: str = "", key: str = "Tab") -> None:
         """Go on to the stop with these words, or this id."""
         passed = []
         for _ in range(_MOST_STOPS):
             stop = self.tab(key)
-            if (id and stop["id"] == id) or (words and words in stop["words"]):
+            if (id_ and stop["id"] == id_) or (words and words in stop["words"]):
                 return
             passed.append(stop["words"] or stop["id"])
-        raise AssertionError(f"no {words or id} among {passed}")
+        raise AssertionError(f"no {words or id_} among {passed}")
 
 
 def _is_in_reading_order(before: dict[str, Any], after: dict[str, Any]) -> None:

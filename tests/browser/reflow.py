@@ -32,7 +32,8 @@ _FAULTS: Final = """() => {
   const page = document.documentElement;
   if (page.scrollWidth > innerWidth) faults.push(`scrolls sideways to ${page.scrollWidth}`);
 
-  const shown = (it) => it.checkVisibility({ visibilityProperty: true }) && !it.closest(".vh, .skip");
+  const seen = { visibilityProperty: true };
+  const shown = (it) => it.checkVisibility(seen) && !it.closest(".vh, .skip");
   const words = [];
   for (const it of document.querySelectorAll("body *")) {
     const own = [...it.childNodes].filter((node) => node.nodeType === 3 && node.data.trim());
@@ -65,12 +66,14 @@ _FAULTS: Final = """() => {
     const style = getComputedStyle(chosen);
     const pen = document.createElement("canvas").getContext("2d");
     pen.font = style.font;
-    const room = chosen.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    const sides = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight);
+    const room = chosen.clientWidth - sides;
     for (const option of chosen.options) {
       if (pen.measureText(option.text).width > room) say("is shortened", option);
     }
   }
-  const targets = "main :is(button, .btn, summary, a.dd, select, label.box, .back), main .field input";
+  const targets = "button, .btn, summary, a.dd, select, label.box, .back, .field input,"
+    + " .errors a, header a:not(.skip), footer li a";
   for (const it of document.querySelectorAll(targets)) {
     if (shown(it) && it.getBoundingClientRect().height < 48) say("too low to tap", it);
   }

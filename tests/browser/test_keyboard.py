@@ -51,7 +51,7 @@ def choose_a_time(page, keys: Keys) -> None:
 def give_details(page, keys: Keys) -> None:
     """A mistake first: the summary is read first, and leads to the field."""
     keys.tab_to("Need more time?")
-    keys.tab_to(id="name")
+    keys.tab_to(id_="name")
     keys.type(DANA.name)
     keys.tab_to("booking for somebody else")
     keys.press("Space")
@@ -60,7 +60,7 @@ def give_details(page, keys: Keys) -> None:
     keys.press("Space")
     assert keys.tab()["id"] == "phone"
     keys.type("12")
-    keys.tab_to(id="email")
+    keys.tab_to(id_="email")
     keys.type(DANA.email)
     keys.open()
 
@@ -75,10 +75,10 @@ def give_details(page, keys: Keys) -> None:
 
 
 def check_and_pay(page, keys: Keys) -> None:
-    keys.tab_to(id="agree")
+    keys.tab_to(id_="agree")
     keys.press("Space")
     keys.tab_to("first-visit and refund terms")
-    keys.tab_to(id="save_card")
+    keys.tab_to(id_="save_card")
     keys.press("Space")
     keys.tab_to("Continue to pay $39.00")
     keys.open()
@@ -89,7 +89,7 @@ def check_and_pay(page, keys: Keys) -> None:
         ("cvc", "123"),
         ("name", DANA.name),
     ):
-        keys.tab_to(id=field)
+        keys.tab_to(id_=field)
         keys.type(text)
     keys.tab_to("Pay $39.00")
     keys.open()

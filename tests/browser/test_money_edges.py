@@ -8,7 +8,6 @@ from playwright.sync_api import expect
 from booking_service.models import Booking, BookingStatus, RefundReason
 from booking_service.queries.availability import soonest
 from tests.browser.patient import (
-    DANA,
     PAY,
     ROBIN,
     after_the_headline,

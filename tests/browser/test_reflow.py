@@ -1,9 +1,10 @@
 """Large letters and small windows: nothing is cut off, nothing scrolls sideways.
 
-In both languages, for the longest name and an address of 60 letters; `reflow.VIEWS` are the windows.
+In both languages, for the longest name and an address of 60 letters, in the views of `reflow`.
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page
@@ -53,7 +54,7 @@ def test_every_page_holds(states, at):
 def test_every_page_that_says_no_holds(states, at, stripe):
     found, headlines = {}, set()
     for language in LANGUAGES:
-        for words, page in refusals(states, lambda words: at(words, language), stripe):
+        for words, page in refusals(states, partial(at, language=language), stripe):
             found[language, words] = faults(page)
             headlines.add(page.locator("h1").inner_text())
 

@@ -134,10 +134,10 @@ def test_choosing_another_time_after_paying_leads_to_the_visit(phone, stripe):
     assert statuses() == ["confirmed"]
 
 
-def test_when_stripe_does_not_answer_the_time_stays_held(phone, stripe):
+def test_when_stripe_does_not_answer_the_time_stays_held(phone, stripe, texts):
     at_review(phone)
     stripe.fault("drop_before", "/v1/checkout/sessions", times=9)
-    phone.press("Continue to pay", agree="on", save_card="on")
+    phone.press("Continue to pay", agree="on", save_card="on", texts="on")
 
     assert phone.answer.status_code == 503
     assert "You haven't been charged. We're still holding " in phone.words
@@ -145,6 +145,7 @@ def test_when_stripe_does_not_answer_the_time_stays_held(phone, stripe):
     phone.press("Try again")
     assert phone.path == db.session.scalars(select(Payment.checkout_url)).one()
     assert (statuses(), bookings()[0].save_card) == (["held"], True)
+    assert bookings()[0].texts_agreed_at
 
 
 def test_a_known_patient_learns_only_what_the_offer_is_for(phone, app, stripe):
