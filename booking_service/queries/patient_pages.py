@@ -93,6 +93,7 @@ class BookingView:
     created_at: datetime
     hold_expires_at: datetime | None
     save_card: bool
+    texts: bool  # agreed to reminders by text message
     source: str | None
     name: str | None
     booked_by: str | None  # who booked for them; none: they did
@@ -173,6 +174,7 @@ def booking(booking_id: UUID) -> BookingView:
         created_at=held.created_at,
         hold_expires_at=held.hold_expires_at,
         save_card=held.save_card,
+        texts=held.texts_agreed_at is not None,
         source=held.source,
         name=patient.name if patient else None,
         booked_by=held.booked_by,

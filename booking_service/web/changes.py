@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import Invalid, SlotTaken
 from booking_service.links import Purpose
-from booking_service.models import Actor, Practice
+from booking_service.models import Actor, BookingStatus, Practice
 from booking_service.queries import availability, patient_pages
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import bookings, choices
@@ -27,9 +27,11 @@ _DAYS_LISTED: Final = timedelta(days=7)
 
 
 @bp.get("/cancel")
-def cancel(token: str) -> str:
+def cancel(token: str) -> str | Response:
     """Ask once more, and say first what happens to the money."""
     booking = find(token)
+    if booking.status is not BookingStatus.CONFIRMED:
+        return _to_the_visit(token)
     practice = patient_pages.practice()
     return render_template(
         "visit/cancel.html",
@@ -52,8 +54,10 @@ def do_cancel(token: str) -> Response:
 
 
 @bp.get("/move")
-def move(token: str) -> str:
+def move(token: str) -> str | Response:
     """List the times the visit can move to."""
+    if find(token).status is not BookingStatus.CONFIRMED:
+        return _to_the_visit(token)
     return _move_page(token)
 
 

@@ -1,5 +1,6 @@
 """The pages for when booking does not go as hoped. Each says first where the money is."""
 
+from datetime import timedelta
 from http import HTTPStatus
 
 from flask import Blueprint, redirect, render_template, request
@@ -69,12 +70,16 @@ def _hold_ended(error: HoldEnded) -> Page | Response:
     practice = patient_pages.practice()
     day = local_day(booking.starts_at, practice.zone)
     free = availability.free_days(day, 1, booking.practitioner_id)[0].slots
-    is_free = booking.starts_at in [slot.starts_at for slot in free]
+    is_over = booking.starts_at < utc_now() + timedelta(minutes=practice.lead_minutes)
+    # The time of a hold that has passed is freed by taking it again.
+    is_free = booking.starts_at in [slot.starts_at for slot in free] or (
+        booking.status is BookingStatus.HELD and not is_over
+    )
     page = render_template(
         "book/ended.html",
         hold=hold,
-        # The time of a hold that has passed is freed by taking it again.
-        is_free=is_free or booking.status is BookingStatus.HELD,
+        is_free=is_free,
+        is_over=is_over,
         slots=availability.alternatives(booking.practitioner_id, booking.starts_at),
         typed=_typed() or hold.typed,
         practice=practice,

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from booking_service import calendar_file
 from booking_service.clock import utc_now
-from booking_service.errors import Invalid, NotFound, TooLate
+from booking_service.errors import Invalid, NotAllowed, NotFound
 from booking_service.languages import Sentence
 from booking_service.links import Purpose
 from booking_service.models import BookingStatus, RefundReason
@@ -54,7 +54,7 @@ def take_opening(token: str) -> AnyResponse | tuple[str, int]:
     try:
         pick = Pick.read(request.form.get("slot", ""))
         waitlist.take(booking_id, pick.practitioner_id, pick.starts_at)
-    except (Invalid, TooLate) as error:
+    except Invalid as error:
         return _page(token, languages.refusal(error)), error.status
     return _to_the_visit(token)
 
@@ -64,6 +64,13 @@ def decline_opening(token: str) -> AnyResponse:
     """Keep the visit where it is."""
     waitlist.decline(changes.find(token).id)
     return _to_the_visit(token)
+
+
+@bp.errorhandler(NotAllowed)
+def refused(error: NotAllowed) -> tuple[str, int]:
+    """Say on the visit's own page why it stays as it is."""
+    token: str = (request.view_args or {})["token"]
+    return _page(token, languages.refusal(error)), error.status
 
 
 def _to_the_visit(token: str) -> AnyResponse:

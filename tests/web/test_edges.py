@@ -56,6 +56,17 @@ def test_a_hold_that_ended_can_be_taken_again_with_the_details(phone):
     assert statuses() == ["expired", "held"]
 
 
+def test_a_time_nobody_can_book_any_more_is_not_offered_again(phone, noon, travel):
+    at_review(phone)
+    travel(noon + timedelta(minutes=11))
+
+    phone.open(hold_path("review"))
+
+    assert "It can't be booked any more. Your details are kept." in phone.words
+    assert not phone.offers("Take it again")
+    assert phone.tap().heading == "Check your booking, then pay $39"
+
+
 def test_details_typed_after_the_hold_ended_are_kept(phone):
     at_details(phone)
     let_time_pass()
@@ -123,10 +134,10 @@ def test_choosing_another_time_after_paying_leads_to_the_visit(phone, stripe):
     assert statuses() == ["confirmed"]
 
 
-def test_when_stripe_does_not_answer_the_time_stays_held(phone, stripe):
+def test_when_stripe_does_not_answer_the_time_stays_held(phone, stripe, texts):
     at_review(phone)
     stripe.fault("drop_before", "/v1/checkout/sessions", times=9)
-    phone.press("Continue to pay", agree="on", save_card="on")
+    phone.press("Continue to pay", agree="on", save_card="on", texts="on")
 
     assert phone.answer.status_code == 503
     assert "You haven't been charged. We're still holding " in phone.words
@@ -134,6 +145,7 @@ def test_when_stripe_does_not_answer_the_time_stays_held(phone, stripe):
     phone.press("Try again")
     assert phone.path == db.session.scalars(select(Payment.checkout_url)).one()
     assert (statuses(), bookings()[0].save_card) == (["held"], True)
+    assert bookings()[0].texts_agreed_at
 
 
 def test_a_known_patient_learns_only_what_the_offer_is_for(phone, app, stripe):
