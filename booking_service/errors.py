@@ -49,6 +49,17 @@ class NotFound(BookingServiceError):
     status = HTTPStatus.NOT_FOUND
 
 
+class LinkReplaced(BookingServiceError):
+    """The link was the visit's once; another was sent to its patient since.
+
+    Gone, not "not found": it was ours and will never open anything again. Whoever holds it learns
+    no more than they knew, since nobody but us could have signed it.
+    """
+
+    code = "link_replaced"
+    status = HTTPStatus.GONE
+
+
 class SlotTaken(BookingServiceError):
     """Somebody else holds or has booked an overlapping time of that practitioner."""
 

@@ -79,6 +79,12 @@ def visit_missed(message_id: str) -> None:
     _send(Topic.VISIT_MISSED, message_id)
 
 
+@shared_task(name=Topic.LINK_SENT)
+def visit_link(message_id: str) -> None:
+    """Send a patient the link to a visit once more."""
+    _send(Topic.LINK_SENT, message_id)
+
+
 @shared_task(name=Topic.MEMBERSHIP_STARTED)
 def membership_started(message_id: str) -> None:
     """Welcome a member whose first visit is not refunded."""

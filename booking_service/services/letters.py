@@ -63,7 +63,7 @@ class PostOffice:
     def _words(self, facts: Mapping[str, Any]) -> dict[str, Any]:
         return {
             **facts,
-            "visit_url": self._links.visit(facts["booking"].id),
+            "visit_url": self._links.visit(facts["booking"].id, facts["booking"].link_version),
             "book_url": self._links.book("missed-visit"),
             "zone": facts["practice"].zone,
         }

@@ -79,6 +79,11 @@ def _moved(session: Session, change_id: UUID) -> dict[str, Any] | None:
     return {**facts, "was_at": datetime.fromisoformat(change.after["was"])}
 
 
+def _link_sent(session: Session, sent_id: UUID) -> dict[str, Any]:
+    """A link is sent as it is by now: one that was replaced meanwhile opens nothing."""
+    return _visit(session, session.get_one(AuditRow, sent_id).subject_id)
+
+
 def _cancelled(session: Session, booking_id: UUID) -> dict[str, Any] | None:
     facts = _visit(session, booking_id)
     if facts["booking"].status is not BookingStatus.CANCELLED:
@@ -227,6 +232,7 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.VISIT_REMINDER: _reminded,
     Topic.VISIT_SOON: _reminded,
     Topic.VISIT_MISSED: _missed,
+    Topic.LINK_SENT: _link_sent,
     Topic.MEMBERSHIP_STARTED: _started,
     Topic.REFUND_SENT: _refund_sent,
     Topic.REFUND_FAILED: _refund_failed,

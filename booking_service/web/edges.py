@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from booking_service.clock import local_day, utc_now
@@ -65,7 +65,7 @@ def _hold_ended(error: HoldEnded) -> Page | Response:
     # Links in mails lead here, too: looking is no conflict, only doing is.
     status = HTTPStatus.OK if request.method == "GET" else error.status
     if booking.is_paid:
-        return redirect(holding.links().visit(booking.id), code=303)
+        return holding.to_the_visit(hold)
     practice = patient_pages.practice()
     day = local_day(booking.starts_at, practice.zone)
     free = availability.free_days(day, 1, booking.practitioner_id)[0].slots

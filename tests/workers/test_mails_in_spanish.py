@@ -21,7 +21,15 @@ from booking_service.models import (
     SettlementMethod,
 )
 from booking_service.queries import patient_pages
-from booking_service.services import bookings, checkout, choices, promises, reminders, waitlist
+from booking_service.services import (
+    bookings,
+    checkout,
+    choices,
+    promises,
+    reminders,
+    visit_links,
+    waitlist,
+)
 from booking_service.services import refunds as refunding
 from tests.factories import (
     PRIYA,
@@ -268,6 +276,18 @@ def test_an_earlier_time(stripe, work, mail, hours, is_near):
     assert "Es suya hasta las 12:30 p. m. (ET)." in text
     assert "su visita sigue el jueves 26 de noviembre a las 12:00 p. m. y preguntamos" in text
     assert ("no se devuelven si cancela" in text) == is_near
+
+
+def test_the_link_sent_again(stripe, work, mail):
+    visit = paid(stripe, **IN_SPANISH)
+    work()
+    visit_links.send_again(visit.booking_id, PRIYA)
+    work()
+
+    text = checked(mail.letters[-1])
+    assert mail.letters[-1].subject == "El enlace a su visita del lun, 23 nov"
+    assert "No lo comparta: quien lo tiene puede cambiar o cancelar la visita." in text
+    assert "Cuándo: lunes 23 de noviembre a las 12:00 p. m. (hora de la clínica, ET)" in text
 
 
 def test_a_visit_booked_for_somebody_else(stripe, work, mail):

@@ -1,0 +1,51 @@
+"""The links of patients' own pages: sent again, and replaced."""
+
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from booking_service.db import transaction
+from booking_service.errors import NotAllowed
+from booking_service.models import Actor, Booking, Patient, Payment, PaymentStatus, Topic
+from booking_service.services import audit, bookings, outbox
+
+
+def send_again(booking_id: UUID, actor: Actor) -> None:
+    """Mail a patient the link to a visit once more.
+
+    Raises:
+        NotAllowed: it is not paid for, so there is no page yet; or its patient was forgotten.
+    """
+    with transaction() as session:
+        booking = _paid(session, booking_id)
+        _send(session, booking, actor, "booking.link_sent")
+
+
+def replace(booking_id: UUID, actor: Actor) -> None:
+    """Let the link to a visit, and all before it, open nothing any more, and mail a new one.
+
+    Raises:
+        NotAllowed: it is not paid for, so there is no page yet; or its patient was forgotten.
+    """
+    with transaction() as session:
+        booking = _paid(session, booking_id)
+        booking.link_version += 1
+        _send(session, booking, actor, "booking.link_replaced")
+
+
+def _paid(session: Session, booking_id: UUID) -> Booking:
+    booking = bookings.with_patient(session, booking_id)
+    paid = select(Payment.id).where(
+        Payment.booking_id == booking.id, Payment.status == PaymentStatus.PAID
+    )
+    if session.scalar(paid) is None:
+        raise NotAllowed("Nobody has paid for this time, so there is no link yet.")
+    if session.get_one(Patient, booking.patient_id).erased_at is not None:
+        raise NotAllowed("This patient was forgotten, and so was the e-mail address.")
+    return booking
+
+
+def _send(session: Session, booking: Booking, actor: Actor, action: str) -> None:
+    sent = audit.record(session, actor, action, booking.id, version=booking.link_version)
+    outbox.post(session, Topic.LINK_SENT, sent)
