@@ -82,6 +82,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "end memberships nobody paid for": ("memberships.sweep", minute),
         "ask what Stripe has for refunds": ("reconciliation.balance", _BALANCE_EVERY),
         "remind patients of their visits": ("notifications.remind", minute),
+        "forget who asked for a link": ("notifications.forget", minute),
         "compare the books": ("reconciliation.nightly", settings.reconcile_interval),
     }
     return {

@@ -64,6 +64,10 @@ class PostOffice:
         return {
             **facts,
             "visit_url": self._links.visit(facts["booking"].id, facts["booking"].link_version),
+            "visits": [
+                (visit, self._links.visit(visit.id, visit.link_version))
+                for visit in facts.get("visits", ())
+            ],
             "book_url": self._links.book("missed-visit"),
             "zone": facts["practice"].zone,
         }

@@ -16,8 +16,11 @@ from booking_service.models import (
     Booking,
     BookingStatus,
     Dispute,
+    LinkRequest,
     Membership,
+    Patient,
     Payment,
+    PaymentStatus,
     Practice,
     Refund,
     RefundReason,
@@ -29,6 +32,8 @@ from booking_service.models import (
     WaitlistOffer,
 )
 from booking_service.services import refund_rows
+
+_REMEMBERED: Final = timedelta(days=30)  # how long after it a visit's link is still sent
 
 
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
@@ -77,6 +82,35 @@ def _moved(session: Session, change_id: UUID) -> dict[str, Any] | None:
     if booking.status is not BookingStatus.CONFIRMED or booking.moves != change.after["moves"]:
         return None
     return {**facts, "was_at": datetime.fromisoformat(change.after["was"])}
+
+
+def _visits_asked(session: Session, request_id: UUID) -> dict[str, Any] | None:
+    """An address is sent the links of what was paid for, unless it is long past; or no mail at all.
+
+    The newest of them decides whom the mail is for, and its language.
+    """
+    email = session.get_one(LinkRequest, request_id).email
+    visits = session.scalars(
+        select(Booking)
+        .join(Patient, Patient.id == Booking.patient_id)
+        .join(Payment, Payment.booking_id == Booking.id)
+        .where(
+            Patient.email == email,
+            Payment.status == PaymentStatus.PAID,
+            Booking.starts_at > utc_now() - _REMEMBERED,
+        )
+        .options(joinedload(Booking.patient))
+        .order_by(Booking.starts_at)
+        .execution_options(populate_existing=True)
+    ).all()
+    if not visits:
+        return None
+    return {
+        "practice": session.scalars(select(Practice)).one(),
+        "booking": visits[-1],
+        "patient": visits[-1].patient,
+        "visits": visits,
+    }
 
 
 def _link_sent(session: Session, sent_id: UUID) -> dict[str, Any]:
@@ -232,6 +266,7 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.VISIT_REMINDER: _reminded,
     Topic.VISIT_SOON: _reminded,
     Topic.VISIT_MISSED: _missed,
+    Topic.VISITS_ASKED: _visits_asked,
     Topic.LINK_SENT: _link_sent,
     Topic.MEMBERSHIP_STARTED: _started,
     Topic.REFUND_SENT: _refund_sent,

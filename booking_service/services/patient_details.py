@@ -16,6 +16,9 @@ _LONGEST_PHONE: Final = 40
 # Letters, marks, numbers, punctuation, symbols and plain spaces; the joiners are part of words.
 _WORD_JOINERS: Final = "\u200c\u200d"
 _FORMULA_LEADS: Final = ("=", "+", "-", "@")
+_NOT_AN_EMAIL: Final = FieldError(
+    "email", "not_an_email", Sentence("Enter an email address like name@example.com")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +47,29 @@ def read_details(
     errors = _wrong_with_name("name", name, Sentence("Enter your full name"))
     if booked_by is not None:
         errors += _wrong_with_name("booked_by", booked_by, Sentence("Enter your own name"))
-    read_email = _email(email)
-    if read_email is None:
-        detail = Sentence("Enter an email address like name@example.com")
-        errors.append(FieldError("email", "not_an_email", detail))
+    known_email = _email(email)
+    if known_email is None:
+        errors.append(_NOT_AN_EMAIL)
     read_phone = _phone(phone)
     if read_phone is None:
         detail = Sentence("Enter a mobile number with 10 digits, like 518 555 0142")
         errors.append(FieldError("phone", "not_a_phone", detail))
-    if errors or read_email is None or read_phone is None:
+    if errors or known_email is None or read_phone is None:
         raise Invalid(*errors)
     booker = None if booked_by is None else _cleaned(booked_by)
-    return PatientDetails(_cleaned(name), read_email, read_phone, locale, booker)
+    return PatientDetails(_cleaned(name), known_email, read_phone, locale, booker)
+
+
+def read_email(text: str) -> str:
+    """Clean an address alone, the way a patient's is kept.
+
+    Raises:
+        Invalid: it is none.
+    """
+    email = _email(text)
+    if email is None:
+        raise Invalid(_NOT_AN_EMAIL)
+    return email
 
 
 def _cleaned(name: str) -> str:

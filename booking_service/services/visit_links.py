@@ -1,14 +1,54 @@
-"""The links of patients' own pages: sent again, and replaced."""
+"""The links of patients' own pages: asked for, sent again, and replaced."""
 
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, exists, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from booking_service.clock import utc_now
 from booking_service.db import transaction
 from booking_service.errors import NotAllowed
-from booking_service.models import Actor, Booking, Patient, Payment, PaymentStatus, Topic
+from booking_service.models import (
+    Actor,
+    Booking,
+    LinkRequest,
+    OutboxMessage,
+    Patient,
+    Payment,
+    PaymentStatus,
+    Topic,
+)
 from booking_service.services import audit, bookings, outbox
+
+# An address gets one mail with links in this time, however often it is typed.
+_QUIET: Final = timedelta(minutes=10)
+
+
+def ask(email: str) -> None:
+    """Owe an address the links of its visits.
+
+    Whether there are any is found out by the worker: here a known and an unknown address are the
+    same two rows. One that was asked for a short while ago is not asked for again.
+    """
+    asked = insert(LinkRequest).values(email=email).on_conflict_do_nothing()
+    with transaction() as session:
+        request_id = session.scalar(asked.returning(LinkRequest.id))
+        if request_id is not None:
+            outbox.post(session, Topic.VISITS_ASKED, request_id)
+
+
+def forget() -> int:
+    """Forget the addresses that were dealt with a while ago, and return how many there were."""
+    is_recent = exists().where(
+        OutboxMessage.subject_id == LinkRequest.id,
+        OutboxMessage.done_at.is_(None) | (OutboxMessage.done_at > utc_now() - _QUIET),
+    )
+    with transaction() as session:
+        forgotten = session.scalars(delete(LinkRequest).where(~is_recent).returning(LinkRequest.id))
+        return len(forgotten.all())
 
 
 def send_again(booking_id: UUID, actor: Actor) -> None:

@@ -17,6 +17,7 @@ from booking_service.web import (
     sign_in,
     texts,
     visit,
+    visit_links,
     webhooks,
 )
 
@@ -27,6 +28,7 @@ def register(app: Flask) -> None:
         book,
         embed,
         visit,
+        visit_links,
         joining,
         sign_in,
         desk,

@@ -290,6 +290,18 @@ def test_the_link_sent_again(stripe, work, mail):
     assert "Cuándo: lunes 23 de noviembre a las 12:00 p. m. (hora de la clínica, ET)" in text
 
 
+def test_the_links_of_an_address(stripe, work, mail):
+    visit = paid(stripe, **IN_SPANISH)
+    work()
+    change(Booking, visit.booking_id, status=BookingStatus.CANCELLED)
+    visit_links.ask("dana@example.com")
+    work()
+
+    text = checked(mail.letters[-1])
+    assert mail.letters[-1].subject == "Su visita"
+    assert "Lunes 23 de noviembre, 12:00 p. m. (hora de la clínica, ET) (no tendrá lugar)" in text
+
+
 def test_a_visit_booked_for_somebody_else(stripe, work, mail):
     paid(stripe, booked_by="Ada Lovelace", **IN_SPANISH)
     work()
