@@ -45,6 +45,7 @@ _REFUSED: Final = {
         HTTP_400=answers.Problem,
         HTTP_409=answers.SlotTakenProblem,
         HTTP_422=answers.Problem,
+        HTTP_429=answers.Problem,
         HTTP_503=answers.Problem,
     ),
     tags=_TAGS,
@@ -55,8 +56,10 @@ def post_booking(json: BookingSent) -> Response:
 
     Send the patient to `checkout_url`; the time is theirs until `hold_expires_at`. Refused with
     409 are a time that was just taken (`slot_taken`, with `alternatives`), a patient who has had a
-    first visit (`not_a_new_patient`), and terms that have changed since (`terms_changed`). When
-    Stripe does not answer (503 `stripe_unavailable`) nothing is held.
+    first visit (`not_a_new_patient`), and terms that have changed since (`terms_changed`). Refused
+    with 429 and `Retry-After`: too many calls from one address (`rate_limited`), and a sixth time
+    for an e-mail or phone number while none is paid for (`too_many_holds`). When Stripe does not
+    answer (503 `stripe_unavailable`) nothing is held.
     """
     links = current_app.extensions["links"]
     try:

@@ -16,11 +16,8 @@ from booking_service.models import (
     Booking,
     BookingStatus,
     Dispute,
-    LinkRequest,
     Membership,
-    Patient,
     Payment,
-    PaymentStatus,
     Practice,
     Refund,
     RefundReason,
@@ -31,9 +28,7 @@ from booking_service.models import (
     WaitlistEntry,
     WaitlistOffer,
 )
-from booking_service.services import refund_rows
-
-_REMEMBERED: Final = timedelta(days=30)  # how long after it a visit's link is still sent
+from booking_service.services import refund_rows, visit_links
 
 
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
@@ -89,20 +84,7 @@ def _visits_asked(session: Session, request_id: UUID) -> dict[str, Any] | None:
 
     The newest of them decides whom the mail is for, and its language.
     """
-    email = session.get_one(LinkRequest, request_id).email
-    visits = session.scalars(
-        select(Booking)
-        .join(Patient, Patient.id == Booking.patient_id)
-        .join(Payment, Payment.booking_id == Booking.id)
-        .where(
-            Patient.email == email,
-            Payment.status == PaymentStatus.PAID,
-            Booking.starts_at > utc_now() - _REMEMBERED,
-        )
-        .options(joinedload(Booking.patient))
-        .order_by(Booking.starts_at)
-        .execution_options(populate_existing=True)
-    ).all()
+    visits = visit_links.asked_for(session, request_id)
     if not visits:
         return None
     return {

@@ -1,12 +1,13 @@
 """The links of patients' own pages: asked for, sent again, and replaced."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from booking_service.clock import utc_now
 from booking_service.db import transaction
@@ -25,6 +26,7 @@ from booking_service.services import audit, bookings, outbox
 
 # An address gets one mail with links in this time, however often it is typed.
 _QUIET: Final = timedelta(minutes=10)
+_REMEMBERED: Final = timedelta(days=30)  # how long after it a visit's link is still sent
 
 
 def ask(email: str) -> None:
@@ -38,6 +40,24 @@ def ask(email: str) -> None:
         request_id = session.scalar(asked.returning(LinkRequest.id))
         if request_id is not None:
             outbox.post(session, Topic.VISITS_ASKED, request_id)
+
+
+def asked_for(session: Session, request_id: UUID) -> Sequence[Booking]:
+    """Return what was paid for by whoever has the address, unless it is long past; oldest first."""
+    asked = session.get_one(LinkRequest, request_id)
+    return session.scalars(
+        select(Booking)
+        .join(Patient, Patient.id == Booking.patient_id)
+        .join(Payment, Payment.booking_id == Booking.id)
+        .where(
+            Patient.email == asked.email,
+            Payment.status == PaymentStatus.PAID,
+            Booking.starts_at > utc_now() - _REMEMBERED,
+        )
+        .options(joinedload(Booking.patient))
+        .order_by(Booking.starts_at)
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def forget() -> int:
