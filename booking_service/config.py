@@ -37,6 +37,7 @@ class Settings:
     sms_url: str = field(default="", repr=False)  # empty: no text messages
     stripe_api_base: str = STRIPE_API
     trusted_proxy_count: int = 0
+    holds_per_client: int = 60  # times picked in ten minutes, from one client's address
     log_format: str = "json"
 
     # Each is set by its name in capitals and _SECONDS, like HOLD_SECONDS.
@@ -89,6 +90,7 @@ class Settings:
             sms_url=_sms_url(env),
             stripe_api_base=_stripe_base(env),
             trusted_proxy_count=_count(env, "TRUSTED_PROXY_COUNT", 0),
+            holds_per_client=_count(env, "HOLDS_PER_CLIENT", 60, least=1),
             log_format=_choice(env, "LOG_FORMAT", "json", "text"),
             **timers,
         )
@@ -183,10 +185,10 @@ def _span(name: str, text: str) -> timedelta:
     return timedelta(seconds=int(text))
 
 
-def _count(env: Mapping[str, str], name: str, default: int) -> int:
+def _count(env: Mapping[str, str], name: str, default: int, least: int = 0) -> int:
     text = env.get(name, str(default))
-    if not text.isdecimal():
-        raise ConfigError(f"{name} must be a whole number")
+    if not text.isdecimal() or int(text) < least:
+        raise ConfigError(f"{name} must be a whole number, {least} or more")
     return int(text)
 
 

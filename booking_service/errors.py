@@ -1,8 +1,8 @@
 """Every refusal the service can give: a stable code, a sentence for people, an HTTP status."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import ClassVar, Final
 from uuid import UUID
@@ -20,6 +20,11 @@ class BookingServiceError(Exception):
 
     code: ClassVar[str] = "refused"
     status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What an answer over HTTP says beside the words."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,17 @@ class NotFound(BookingServiceError):
     status = HTTPStatus.NOT_FOUND
 
 
+class LinkReplaced(BookingServiceError):
+    """The link was the visit's once; another was sent to its patient since.
+
+    Gone, not "not found": it was ours and will never open anything again. Whoever holds it learns
+    no more than they knew, since nobody but us could have signed it.
+    """
+
+    code = "link_replaced"
+    status = HTTPStatus.GONE
+
+
 class SlotTaken(BookingServiceError):
     """Somebody else holds or has booked an overlapping time of that practitioner."""
 
@@ -63,6 +79,44 @@ class SlotTaken(BookingServiceError):
         super().__init__(sentence)
         self.practitioner_id = practitioner_id
         self.starts_at = starts_at
+
+
+class TryLater(BookingServiceError):
+    """It was asked for too often; after `wait` it can be asked for again."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, sentence: str, wait: timedelta) -> None:
+        super().__init__(sentence)
+        self.wait = wait
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """When to ask again, in whole seconds, and never "now"."""
+        return {"Retry-After": str(int(self.wait.total_seconds()) + 1)}
+
+
+class RateLimited(TryLater):
+    """One client, or one account, asked too often."""
+
+    code = "rate_limited"
+
+
+class TooManyHolds(TryLater):
+    """`most` times are kept for this address or number already, and none of them is paid for."""
+
+    code = "too_many_holds"
+
+    def __init__(self, most: int, wait: timedelta) -> None:
+        super().__init__(
+            Sentence(
+                "You haven't been charged. %(most)s times are already kept for this email or phone "
+                "number. Please try again when one of them is paid for or has ended.",
+                most=most,
+            ),
+            wait,
+        )
+        self.most = most
 
 
 class HoldEnded(BookingServiceError):

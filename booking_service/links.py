@@ -1,7 +1,8 @@
 """Signed links: what a patient holds instead of a password.
 
 A link names one booking, or one membership, and one purpose. It cannot be guessed or altered, and a
-link for one purpose opens nothing else.
+link for one purpose opens nothing else. The link of a visit names its version, too: a newer one
+takes the place of those before it (`queries.visit_links`).
 """
 
 from enum import StrEnum
@@ -14,6 +15,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from booking_service.errors import NotFound
 from booking_service.languages import Sentence
 
+FIRST: Final = 0  # the version of a link that was never replaced
 _NOT_VALID: Final = Sentence("This link is not valid. Please use the one in your e-mail.")
 
 
@@ -33,31 +35,35 @@ class Links:
         self._secret_key = secret_key
         self._base_url = base_url
 
-    def token(self, purpose: Purpose, booking_id: UUID) -> str:
+    def token(self, purpose: Purpose, booking_id: UUID, version: int = FIRST) -> str:
         """Return the signed text that stands for a booking in one kind of address.
 
-        For `Purpose.JOIN` it is a membership's id, and so is what `read` returns.
+        For `Purpose.JOIN` it is a membership's id, and so is what `read` returns. Only the link of
+        a visit is ever replaced; the others end with the hold, and with the payment page.
         """
-        return str(self._signer(purpose).dumps(booking_id.hex))
+        # The first version is not written out: links stay as short as they were, and valid.
+        content = f"{booking_id.hex}.{version}" if version else booking_id.hex
+        return str(self._signer(purpose).dumps(content))
 
-    def read(self, purpose: Purpose, token: str) -> UUID:
-        """Return the booking a token stands for.
+    def read(self, purpose: Purpose, token: str) -> tuple[UUID, int]:
+        """Return the booking a token stands for, and the version it was made with.
 
         Raises:
             NotFound: it was altered, made for another purpose, or is no token at all.
         """
         try:
-            booking_id = UUID(hex=self._signer(purpose).loads(token))
+            booking, _, number = self._signer(purpose).loads(token).partition(".")
+            booking_id, version = UUID(hex=booking), int(number or FIRST)
         except (BadSignature, ValueError, TypeError, AttributeError) as error:
             raise NotFound(_NOT_VALID) from error
         # The last letter has bits that decoding ignores: only the text we wrote will do.
-        if not compare_digest(self.token(purpose, booking_id), token):
+        if not compare_digest(self.token(purpose, booking_id, version), token):
             raise NotFound(_NOT_VALID)
-        return booking_id
+        return booking_id, version
 
-    def visit(self, booking_id: UUID) -> str:
-        """Return the address of a patient's own page."""
-        return f"{self._base_url}/v/{self.token(Purpose.VISIT, booking_id)}"
+    def visit(self, booking_id: UUID, version: int) -> str:
+        """Return the address of a patient's own page; `version` is the booking's of now."""
+        return f"{self._base_url}/v/{self.token(Purpose.VISIT, booking_id, version)}"
 
     def book(self, source: str) -> str:
         """Return the address of the free times; `source` says what brought the patient there."""

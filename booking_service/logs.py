@@ -48,3 +48,5 @@ def configure(log_format: str) -> None:
     root.setLevel(logging.INFO)
     # The SDK tells of every request; what matters of it is written down in rows.
     logging.getLogger("stripe").setLevel(logging.WARNING)
+    # It tells who asked too often, by address.
+    logging.getLogger("flask-limiter").setLevel(logging.WARNING)

@@ -109,11 +109,16 @@ def served_app(settings: Settings) -> Iterator[Flask]:
 
 @pytest.fixture
 def app(served_app: Flask, stripe: StripeAccount) -> Iterator[Flask]:
-    """Give each test an empty database and an empty Stripe, and commit as production does."""
+    """Give each test an empty database and an empty Stripe, and commit as production does.
+
+    Nobody has asked for anything too often yet: all tests call from one address.
+    """
     with served_app.app_context():
         tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
         with db.engine.begin() as connection:
             connection.execute(text(f"TRUNCATE {tables}"))
+        [limiter] = served_app.extensions["limiter"]
+        limiter.reset()
         yield served_app
         db.session.remove()
 

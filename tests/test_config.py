@@ -41,6 +41,8 @@ def test_a_missing_variable_is_named(name):
         ("SMS_URL", "twilio+http://AC1:canary@api.twilio.com/?from=+15185550100"),
         ("STRIPE_API_BASE", "canary"),
         ("TRUSTED_PROXY_COUNT", "-1"),
+        ("HOLDS_PER_CLIENT", "0"),
+        ("HOLDS_PER_CLIENT", "many"),
         ("LOG_FORMAT", "canary"),
         ("HOLD_SECONDS", "0"),
         ("LEASE_SECONDS", "1.5"),

@@ -63,6 +63,13 @@ def test_rows_are_locked_in_one_way_only():
     assert found == ["db.py"]
 
 
+def test_the_link_of_a_visit_is_opened_in_one_place():
+    """Whoever opened it past that place would not see that it was replaced."""
+    found = [p.name for p in SOURCES if ".read(Purpose.VISIT" in p.read_text()]
+
+    assert found == ["visit_links.py"]
+
+
 def test_refunds_and_promises_move_where_it_is_written_down():
     moving = re.compile(r"\b(refund|owed|promise)\.move_to\(")
     found = sorted(p.name for p in SOURCES if moving.search(p.read_text()))

@@ -8,7 +8,7 @@ from flask import current_app, render_template
 from flask_babel import force_locale
 
 from booking_service.models import Topic
-from booking_service.services import notifications, reminders
+from booking_service.services import notifications, reminders, visit_links
 from booking_service.services.letters import PostOffice
 from workers.work import do, patience
 
@@ -79,6 +79,18 @@ def visit_missed(message_id: str) -> None:
     _send(Topic.VISIT_MISSED, message_id)
 
 
+@shared_task(name=Topic.VISITS_ASKED)
+def visits_asked(message_id: str) -> None:
+    """Send an address the links of its visits, if it has any."""
+    _send(Topic.VISITS_ASKED, message_id)
+
+
+@shared_task(name=Topic.LINK_SENT)
+def visit_link(message_id: str) -> None:
+    """Send a patient the link to a visit once more."""
+    _send(Topic.LINK_SENT, message_id)
+
+
 @shared_task(name=Topic.MEMBERSHIP_STARTED)
 def membership_started(message_id: str) -> None:
     """Welcome a member whose first visit is not refunded."""
@@ -107,3 +119,9 @@ def refund_settled_otherwise(message_id: str) -> None:
 def remind() -> None:
     """Owe the reminders of visits that are near."""
     reminders.sweep()
+
+
+@shared_task(name="notifications.forget")
+def forget() -> None:
+    """Forget the addresses whose links were asked for a while ago."""
+    visit_links.forget()

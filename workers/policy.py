@@ -83,6 +83,7 @@ def _schedule(settings: Settings) -> dict[str, Any]:
         "ask what Stripe has for refunds": ("reconciliation.balance", _BALANCE_EVERY),
         "offer times that opened": ("waitlist.sweep", minute),
         "remind patients of their visits": ("notifications.remind", minute),
+        "forget who asked for a link": ("notifications.forget", minute),
         "compare the books": ("reconciliation.nightly", settings.reconcile_interval),
     }
     return {

@@ -16,9 +16,9 @@ from booking_service.api.idempotent import idempotent
 from booking_service.api.requests import BookingSent, Key, PatientSent, RescheduleSent, TokenQuery
 from booking_service.errors import BookingServiceError, FieldError, Invalid, NotFound, SlotTaken
 from booking_service.languages import Language
-from booking_service.links import Purpose
+from booking_service.links import FIRST, Purpose
 from booking_service.models import Actor, BookingStatus
-from booking_service.queries import availability, bookings
+from booking_service.queries import availability, bookings, visit_links
 from booking_service.services import bookings as visits
 from booking_service.services import checkout, holds, patients
 from booking_service.services.checkout import Consent
@@ -31,6 +31,7 @@ _TAGS: Final = ("Booking",)
 _REFUSED: Final = {
     "HTTP_404": answers.Problem,
     "HTTP_409": answers.Problem,
+    "HTTP_410": answers.Problem,
     "HTTP_422": answers.Problem,
     "HTTP_503": answers.Problem,
 }
@@ -44,6 +45,7 @@ _REFUSED: Final = {
         HTTP_400=answers.Problem,
         HTTP_409=answers.SlotTakenProblem,
         HTTP_422=answers.Problem,
+        HTTP_429=answers.Problem,
         HTTP_503=answers.Problem,
     ),
     tags=_TAGS,
@@ -54,8 +56,10 @@ def post_booking(json: BookingSent) -> Response:
 
     Send the patient to `checkout_url`; the time is theirs until `hold_expires_at`. Refused with
     409 are a time that was just taken (`slot_taken`, with `alternatives`), a patient who has had a
-    first visit (`not_a_new_patient`), and terms that have changed since (`terms_changed`). When
-    Stripe does not answer (503 `stripe_unavailable`) nothing is held.
+    first visit (`not_a_new_patient`), and terms that have changed since (`terms_changed`). Refused
+    with 429 and `Retry-After`: too many calls from one address (`rate_limited`), and a sixth time
+    for an e-mail or phone number while none is paid for (`too_many_holds`). When Stripe does not
+    answer (503 `stripe_unavailable`) nothing is held.
     """
     links = current_app.extensions["links"]
     try:
@@ -72,7 +76,7 @@ def post_booking(json: BookingSent) -> Response:
             # The constraint `hold_ends` sees to it that a held booking has one.
             hold_expires_at=cast("datetime", made.hold_expires_at),
             checkout_url=checkout_url,
-            manage_url=links.visit(booking_id),
+            manage_url=links.visit(booking_id, FIRST),
             token=links.token(Purpose.VISIT, booking_id),
         ),
         HTTPStatus.CREATED,
@@ -82,12 +86,18 @@ def post_booking(json: BookingSent) -> Response:
 @bp.get("/<uuid:booking_id>")
 @spec.validate(
     resp=Answers(
-        HTTP_200=answers.BookingAnswer, HTTP_404=answers.Problem, HTTP_422=answers.Problem
+        HTTP_200=answers.BookingAnswer,
+        HTTP_404=answers.Problem,
+        HTTP_410=answers.Problem,
+        HTTP_422=answers.Problem,
     ),
     tags=_TAGS,
 )
 def get_booking(booking_id: UUID, query: TokenQuery) -> Response:
-    """One booking, for whoever holds its token."""
+    """One booking, for whoever holds its token.
+
+    410 `link_replaced`: the practice has given the patient another link, whose token is new.
+    """
     _let_in(booking_id, query)
     return reply(answer(booking_id))
 
@@ -138,8 +148,7 @@ def post_reschedule(booking_id: UUID, query: TokenQuery, json: RescheduleSent) -
 
 
 def _let_in(booking_id: UUID, query: TokenQuery) -> None:
-    links = current_app.extensions["links"]
-    if links.read(Purpose.VISIT, query.token) != booking_id:
+    if visit_links.opened(current_app.extensions["links"], query.token) != booking_id:
         raise NotFound("There is no such booking.")
 
 

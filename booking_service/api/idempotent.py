@@ -21,7 +21,8 @@ P = ParamSpec("P")
 def idempotent(view: Callable[P, Response]) -> Callable[P, Response]:
     """Honour the caller's Idempotency-Key around a view, if one was sent.
 
-    Refusals are answers, and are kept; what went wrong on our side or Stripe's is not.
+    Refusals are answers, and are kept; what went wrong on our side or Stripe's is not, and neither
+    is "try later".
     """
 
     @wraps(view)
@@ -40,7 +41,8 @@ def idempotent(view: Callable[P, Response]) -> Callable[P, Response]:
         except BaseException:
             idempotency.give_up(claimed)
             raise
-        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        is_for_later = answer.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        if is_for_later or answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             idempotency.give_up(claimed)
         else:
             idempotency.keep(claimed, Answer(answer.status_code, json.loads(answer.get_data())))

@@ -16,7 +16,9 @@ def answer(error: BookingServiceError, **more: object) -> Response:
         body["errors"] = [
             {"field": e.field, "code": e.code, "detail": e.detail} for e in error.errors
         ]
-    return _problem(error.status, body)
+    response = _problem(error.status, body)
+    response.headers.update(error.headers)
+    return response
 
 
 def plain(status: HTTPStatus) -> Response:

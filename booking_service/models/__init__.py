@@ -35,6 +35,7 @@ from booking_service.models.schedule import (
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
+from booking_service.models.visit_links import LinkRequest
 from booking_service.models.waitlist import FreedTime, WaitlistEntry, WaitlistOffer
 from booking_service.models.webhooks import WebhookEvent
 
@@ -70,6 +71,7 @@ __all__ = [
     "IdempotentAnswer",
     "JournalEntry",
     "JournalLine",
+    "LinkRequest",
     "Membership",
     "MembershipStatus",
     "Notification",

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -112,6 +112,8 @@ class Booking(Base):
     # Paid, and the time was taken meanwhile: until then the patient may choose another.
     choose_until: Mapped[datetime | None]
     moves: Mapped[int] = mapped_column(default=0)  # how often it was moved to another time
+    # Only a link of this version opens the patient's page.
+    link_version: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 
     patient: Mapped[Patient | None] = relationship(lazy="raise")
     practitioner: Mapped[Practitioner] = relationship(lazy="raise")

@@ -20,6 +20,8 @@ class Topic(StrEnum):
     VISIT_REMINDER = "notifications.visit_reminder"  # the day before; about a reminder
     VISIT_SOON = "notifications.visit_soon"  # two hours before; about a reminder
     VISIT_MISSED = "notifications.visit_missed"
+    VISITS_ASKED = "notifications.visits_asked"  # about a link request
+    LINK_SENT = "notifications.visit_link"  # about the audit row of sending it
     TIME_FREED = "waitlist.offer"
     TIME_OFFERED = "notifications.time_offered"  # about a waitlist offer
     MEMBERSHIP_DUE = "memberships.start"

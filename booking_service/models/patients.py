@@ -22,6 +22,7 @@ class Patient(Base):
         # The same name at the same address is the same person; only then may rows be shared.
         Index("uq_patients_person", "name_key", "email", unique=True),
         Index("ix_patients_phone", "phone"),
+        Index("ix_patients_email", "email"),
     )
 
     name: Mapped[str]

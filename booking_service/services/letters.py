@@ -61,18 +61,22 @@ class PostOffice:
         return Text(notification_id, facts["patient"].phone, body)
 
     def _words(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        booking_id, zone = facts["booking"].id, facts["practice"].zone
+        booking, zone = facts["booking"], facts["practice"].zone
         if "newcomer" in facts:
             pages = {
-                "hold_url": self._links.review(booking_id),
+                "hold_url": self._links.review(booking.id),
                 "stop_url": self._links.stop_waiting(facts["newcomer"].id),
             }
         else:
             pages = {
-                "visit_url": self._links.visit(booking_id),
+                "visit_url": self._visit(booking),
                 "book_url": self._links.book("missed-visit"),
             }
-        return {**facts, **pages, "zone": zone}
+        visits = [(visit, self._visit(visit)) for visit in facts.get("visits", ())]
+        return {**facts, **pages, "visits": visits, "zone": zone}
+
+    def _visit(self, booking: Booking) -> str:
+        return self._links.visit(booking.id, booking.link_version)
 
 
 def _calendar(

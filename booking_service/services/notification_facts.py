@@ -29,7 +29,7 @@ from booking_service.models import (
     WaitlistEntry,
     WaitlistOffer,
 )
-from booking_service.services import newcomers, refund_rows
+from booking_service.services import newcomers, refund_rows, visit_links
 
 
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
@@ -90,6 +90,27 @@ def _moved(session: Session, change_id: UUID) -> dict[str, Any] | None:
     if booking.status is not BookingStatus.CONFIRMED or booking.moves != change.after["moves"]:
         return None
     return {**facts, "was_at": datetime.fromisoformat(change.after["was"])}
+
+
+def _visits_asked(session: Session, request_id: UUID) -> dict[str, Any] | None:
+    """An address is sent the links of what was paid for, unless it is long past; or no mail at all.
+
+    The newest of them decides whom the mail is for, and its language.
+    """
+    visits = visit_links.asked_for(session, request_id)
+    if not visits:
+        return None
+    return {
+        "practice": session.scalars(select(Practice)).one(),
+        "booking": visits[-1],
+        "patient": visits[-1].patient,
+        "visits": visits,
+    }
+
+
+def _link_sent(session: Session, sent_id: UUID) -> dict[str, Any]:
+    """A link is sent as it is by now: one that was replaced meanwhile opens nothing."""
+    return _visit(session, session.get_one(AuditRow, sent_id).subject_id)
 
 
 def _cancelled(session: Session, booking_id: UUID) -> dict[str, Any] | None:
@@ -247,6 +268,8 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.VISIT_REMINDER: _reminded,
     Topic.VISIT_SOON: _reminded,
     Topic.VISIT_MISSED: _missed,
+    Topic.VISITS_ASKED: _visits_asked,
+    Topic.LINK_SENT: _link_sent,
     Topic.MEMBERSHIP_STARTED: _started,
     Topic.REFUND_SENT: _refund_sent,
     Topic.REFUND_FAILED: _refund_failed,

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
-from booking_service.errors import NotAllowed, NotANewPatient, NotFound
+from booking_service.errors import NotAllowed, NotANewPatient, NotFound, TooManyHolds
 from booking_service.languages import Sentence
 from booking_service.models import (
     LIVE,
@@ -32,6 +32,7 @@ from booking_service.services import audit, bookings, newcomers
 from booking_service.services.patient_details import PatientDetails
 
 _NO_PHONE: Final = "+10000000000"
+_MOST_HOLDS: Final = 5  # with one address or number, not paid for
 
 _TO_COME: Final = tuple(sorted(LIVE - {BookingStatus.COMPLETED}))
 _CURRENT: Final = (MembershipStatus.PENDING, MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE)
@@ -48,12 +49,41 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
     Raises:
         HoldEnded: the time is not held any more.
         NotANewPatient: this person has had a first visit, or is a member.
+        TooManyHolds: five times are kept for this address or number already, unpaid.
     """
     with transaction() as session:
         booking = bookings.held(session, booking_id)
+        _refuse_one_more_hold(session, booking, details)
         booking.patient_id = keep(session, details)
         booking.booked_by = details.booked_by
         booking.hold_until(utc_now() + lifetime)
+
+
+def _refuse_one_more_hold(session: Session, booking: Booking, details: PatientDetails) -> None:
+    """Refuse to keep a sixth time for one address or number while none of them is paid for.
+
+    Counted, not locked: as many requests as the web answers at the same instant may pass together.
+    It says nothing of who is a patient: only what is not paid for counts.
+
+    Raises:
+        TooManyHolds: until one of them ends.
+    """
+    now = utc_now()
+    theirs = (
+        select(Booking.hold_expires_at)
+        .join(Patient, Patient.id == Booking.patient_id)
+        .where(
+            Booking.status == BookingStatus.HELD,
+            Booking.hold_expires_at > now,
+            Booking.id != booking.id,
+            (Patient.email == details.email) | (Patient.phone == details.phone),
+        )
+        .order_by(Booking.hold_expires_at.desc())
+        .limit(_MOST_HOLDS)
+    )
+    ends = [end for end in session.scalars(theirs) if end is not None]
+    if len(ends) == _MOST_HOLDS:
+        raise TooManyHolds(_MOST_HOLDS, ends[-1] - now)
 
 
 def keep(session: Session, details: PatientDetails) -> UUID:

@@ -18,6 +18,7 @@ from booking_service.web import (
     sign_in,
     texts,
     visit,
+    visit_links,
     webhooks,
 )
 
@@ -29,6 +30,7 @@ def register(app: Flask) -> None:
         embed,
         newcomers,
         visit,
+        visit_links,
         joining,
         sign_in,
         desk,

@@ -11,9 +11,8 @@ from werkzeug.wrappers import Response
 
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import Invalid, SlotTaken
-from booking_service.links import Purpose
 from booking_service.models import Actor, BookingStatus, Practice
-from booking_service.queries import availability, patient_pages
+from booking_service.queries import availability, patient_pages, visit_links
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import bookings, choices
 from booking_service.web import holding, languages
@@ -97,8 +96,9 @@ def find(token: str) -> BookingView:
 
     Raises:
         NotFound: the link is none of ours.
+        LinkReplaced: a newer one took its place.
     """
-    found = patient_pages.booking(holding.links().read(Purpose.VISIT, token))
+    found = patient_pages.booking(visit_links.opened(holding.links(), token))
     languages.booked_in(found.locale)
     return found
 

@@ -109,7 +109,7 @@ def again(hold: str) -> Response:
     """Take a time that was let go once more, with the details given before."""
     held = holding.find(hold)
     if held.booking.is_paid:
-        abort(redirect(holding.links().visit(held.booking.id), code=303))
+        abort(holding.to_the_visit(held))
     typed = Typed.read(request.form) if "name" in request.form else held.typed
     return holding.take(held.pick, held.booking.source, instead_of=held, typed=typed)
 
@@ -152,7 +152,7 @@ def _leave_unless_held(hold: Hold) -> None:
     if status is BookingStatus.EXPIRED and not hold.booking.is_paid:
         raise HoldEnded(Sentence("We had to let your time go."))
     if status is not BookingStatus.HELD:
-        abort(redirect(holding.links().visit(hold.booking.id), code=303))
+        abort(holding.to_the_visit(hold))
 
 
 def _review_page(

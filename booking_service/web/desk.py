@@ -13,7 +13,7 @@ from booking_service.errors import BookingServiceError, FieldError, GatewayUnava
 from booking_service.models import Actor, Role, Tender
 from booking_service.queries import front_desk
 from booking_service.queries.front_desk import VisitView
-from booking_service.services import bookings, membership_pages, memberships, views
+from booking_service.services import bookings, membership_pages, memberships, views, visit_links
 from booking_service.services.memberships import Tendered
 from booking_service.web import desk_pages as pages
 from booking_service.web.desk_progress import Phase
@@ -112,6 +112,20 @@ def no_show(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
     return _step(booking_id, bookings.mark_no_show)
 
 
+@bp.post("/visit/<uuid:booking_id>/send-link")
+def send_link(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
+    """Mail the patient the link to the visit once more."""
+    said = "The link is on its way by e-mail."
+    return _step(booking_id, visit_links.send_again, said)
+
+
+@bp.post("/visit/<uuid:booking_id>/replace-link")
+def replace_link(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
+    """Let the link open nothing any more, and mail the patient a new one."""
+    said = "The old link opens nothing any more. The new one is on its way by e-mail."
+    return _step(booking_id, visit_links.replace, said)
+
+
 @bp.post("/visit/<uuid:booking_id>/convert")
 def convert(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
     """Start a membership and, after the time to undo, its payment and the refund."""
@@ -142,12 +156,14 @@ def undo(membership_id: UUID) -> Response | tuple[str, HTTPStatus]:
 
 
 def _step(
-    booking_id: UUID, take: Callable[[UUID, Actor], None]
+    booking_id: UUID, take: Callable[[UUID, Actor], None], said: str | None = None
 ) -> Response | tuple[str, HTTPStatus]:
     try:
         take(booking_id, acting())
     except BookingServiceError as error:
         return pages.visit_page(front_desk.visit(booking_id), error), error.status
+    if said:
+        flash(said)
     return _back(booking_id)
 
 

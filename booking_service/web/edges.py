@@ -1,9 +1,10 @@
 """The pages for when booking does not go as hoped. Each says first where the money is."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 
-from flask import Blueprint, redirect, render_template, request
+from flask import Blueprint, render_template, request
 from werkzeug.wrappers import Response
 
 from booking_service.clock import local_day, utc_now
@@ -15,6 +16,7 @@ from booking_service.errors import (
     NotANewPatient,
     NotFound,
     SlotTaken,
+    TooManyHolds,
 )
 from booking_service.languages import Sentence
 from booking_service.models import BookingStatus
@@ -31,6 +33,7 @@ def register(bp: Blueprint) -> None:
     bp.register_error_handler(Invalid, _not_a_time)
     bp.register_error_handler(HoldEnded, _hold_ended)
     bp.register_error_handler(NotANewPatient, _not_a_new_patient)
+    bp.register_error_handler(TooManyHolds, _too_many_holds)
     bp.register_error_handler(GatewayUnavailable, _no_payment_page)
     bp.register_error_handler(GatewayRefused, _no_payment_page)
 
@@ -66,7 +69,7 @@ def _hold_ended(error: HoldEnded) -> Page | Response:
     # Links in mails lead here, too: looking is no conflict, only doing is.
     status = HTTPStatus.OK if request.method == "GET" else error.status
     if booking.is_paid:
-        return redirect(holding.links().visit(booking.id), code=303)
+        return holding.to_the_visit(hold)
     practice = patient_pages.practice()
     day = local_day(booking.starts_at, practice.zone)
     free = availability.free_days(day, 1, booking.practitioner_id)[0].slots
@@ -91,6 +94,12 @@ def _hold_ended(error: HoldEnded) -> Page | Response:
 
 def _not_a_new_patient(error: NotANewPatient) -> Page:
     return render_template("book/not_new.html"), error.status
+
+
+def _too_many_holds(error: TooManyHolds) -> tuple[str, int, Mapping[str, str]]:
+    until = utc_now() + error.wait
+    page = render_template("book/too_many.html", until=until, most=error.most)
+    return page, error.status, error.headers
 
 
 def _no_payment_page(error: GatewayUnavailable | GatewayRefused) -> Page:

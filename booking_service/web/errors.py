@@ -17,19 +17,19 @@ _MACHINES: Final = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 
 def register(app: Flask) -> None:
     """Answer every refusal in the caller's language, with the status it deserves."""
-    app.register_error_handler(BookingServiceError, _refused)
+    app.register_error_handler(BookingServiceError, refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(exc.OperationalError, _database_busy)
     app.register_error_handler(exc.TimeoutError, _database_busy)
     app.register_error_handler(Exception, _bug)
 
 
-def _refused(error: BookingServiceError) -> Any:  # noqa: ANN401  # a page or a problem document
+def refused(error: BookingServiceError) -> Any:  # noqa: ANN401  # a page or a problem document
+    """Answer a refusal with its status, a sentence, and when to try again if it knows."""
     if request.path.startswith(_MACHINES):
         return problems.answer(error)
-    return render_template(
-        "error.html", status=error.status, sentence=languages.refusal(error)
-    ), error.status
+    page = render_template("error.html", status=error.status, sentence=languages.refusal(error))
+    return page, error.status, error.headers
 
 
 def _http_error(error: HTTPException) -> Any:  # noqa: ANN401  # a page or a problem document

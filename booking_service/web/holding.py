@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from booking_service.clock import utc_now
 from booking_service.errors import Invalid, NotFound
-from booking_service.links import Links, Purpose
+from booking_service.links import FIRST, Links, Purpose
 from booking_service.models import VISITING, BookingStatus
 from booking_service.queries import patient_pages
 from booking_service.queries import waitlist as waiting
@@ -88,7 +88,8 @@ def find(token: str) -> Hold:
     Raises:
         NotFound: the link is none of ours.
     """
-    booking = patient_pages.booking(links().read(Purpose.HOLD, token))
+    booking_id, _ = links().read(Purpose.HOLD, token)
+    booking = patient_pages.booking(booking_id)
     waited = None if booking.locale else waiting.kept_for(booking.id)
     languages.booked_in(waited.locale if waited else booking.locale)
     return Hold(token, booking, waited)
@@ -138,4 +139,13 @@ def give_back(hold: Hold) -> None:
     if hold.booking.status is BookingStatus.HELD:
         holds.release(hold.booking.id, current_app.extensions["gateway"])
     if find(hold.token).booking.status in VISITING:
-        abort(redirect(links().visit(hold.booking.id), code=303))
+        abort(to_the_visit(hold))
+
+
+def to_the_visit(hold: Hold) -> Response:
+    """Lead from a hold that was paid to its visit.
+
+    By the visit's first link, and never by one that replaced it: else the link of the hold, which
+    may be in the same wrong hands, would open the visit all the same.
+    """
+    return redirect(links().visit(hold.booking.id, FIRST), code=303)

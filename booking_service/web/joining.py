@@ -20,7 +20,7 @@ def show(token: str) -> str:
     Raises:
         NotFound: the link is not one of ours.
     """
-    membership_id = holding.links().read(Purpose.JOIN, token)
+    membership_id, _ = holding.links().read(Purpose.JOIN, token)
     front_desk.membership(membership_id)
     is_known = True
     try:

@@ -65,4 +65,5 @@ def do_leave(token: str) -> Response:
 
 
 def _entry(token: str) -> UUID:
-    return holding.links().read(Purpose.WAIT, token)
+    entry_id, _ = holding.links().read(Purpose.WAIT, token)
+    return entry_id

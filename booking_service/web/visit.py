@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from booking_service import calendar_file
 from booking_service.clock import utc_now
-from booking_service.errors import Invalid, NotAllowed, NotFound
+from booking_service.errors import Invalid, LinkReplaced, NotAllowed, NotFound
 from booking_service.languages import Sentence
 from booking_service.links import Purpose
 from booking_service.models import BookingStatus, RefundReason
@@ -25,6 +25,12 @@ bp.before_request(open_to_all)
 bp.register_blueprint(changes.bp)
 
 _EARLY: Final = timedelta(minutes=10)
+
+
+@bp.errorhandler(LinkReplaced)
+def replaced(error: LinkReplaced) -> tuple[str, int]:
+    """Say that a newer link took this one's place, and nothing about the visit."""
+    return render_template("visit/replaced.html", sentence=languages.refusal(error)), error.status
 
 
 @bp.get("")

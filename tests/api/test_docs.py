@@ -46,6 +46,10 @@ def test_every_call_has_an_id_of_its_own_and_posts_take_a_key(app):
     assert keyed == {call["operationId"] for method, call in calls if method == "post"}
 
 
+def test_callers_are_told_that_they_may_book_too_often(app):
+    assert "429" in openapi()["paths"]["/api/v1/bookings"]["post"]["responses"]
+
+
 def test_refusals_are_described_as_problem_documents(app):
     kinds = {
         kind

@@ -97,7 +97,7 @@ def test_everything_answers_soon_and_mends_within_a_minute_though(
     paths = [
         *("/", "/book", "/terms", "/privacy", "/sign-in", "/healthz", "/readyz"),
         *("/api/v1/offer", "/api/v1/slots", "/api/v1/plans"),
-        links.visit(visit.booking_id).removeprefix("http://127.0.0.1:8000"),
+        links.visit(visit.booking_id, 0).removeprefix("http://127.0.0.1:8000"),
         f"/book/{unfinished}/details",
     ]
     for_staff = (

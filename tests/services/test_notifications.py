@@ -118,7 +118,7 @@ def test_a_confirmation_says_when_where_how_much_and_what_is_promised(stripe, wo
 
     letter = sent(mail)
     row = booking(visit.booking_id)
-    url = app.extensions["links"].visit(row.id)
+    url = app.extensions["links"].visit(row.id, 0)
     facts = ["Monday, November 23", "12:00", "ET", "$39.00", "Visa 4242", row.code, url]
     place = ["Alder Chiropractic", "214 Mill Street", "(518) 555-0142", "Dr. Maya Okafor"]
     assert missing(letter, "Dana Whitfield", *facts, *place, "if you become a member") == []
@@ -186,7 +186,7 @@ def test_who_lost_a_time_is_told_first_where_the_money_is_and_until_when(
     work()
 
     letter = next(one for one in server.letters if one.to == "dana@example.com")
-    url = app.extensions["links"].visit(late.booking_id)
+    url = app.extensions["links"].visit(late.booking_id, 0)
     told = ["was taken", "$39.00", "Visa 4242", "Monday, November 23", url]
     until = "by itself on Tuesday, November 24 at 12:00 PM (ET)"
     assert missing(letter, *told, until) == []

@@ -112,6 +112,7 @@ def test_what_was_read_is_stored_and_read_back_as_it_was(app, seeded, name):
         "+15185550178",
     )
     assert stored.name_key == name_key(read.name)
+    change(Booking, booking_id, status=BookingStatus.EXPIRED)  # or it would count for the next
 
 
 def test_every_wrong_field_is_named_with_its_code():

@@ -88,7 +88,7 @@ def test_the_day_before_says_when_where_and_whether_it_can_still_be_changed(
     remind()
 
     [letter] = mail.letters
-    url = app.extensions["links"].visit(visit.id)
+    url = app.extensions["links"].visit(visit.id, 0)
     facts = ["Wednesday, November 25", "12:00 PM", "ET", "214 Mill Street", visit.code, url]
     over = "The time to cancel for a full refund is over. If something came up, call us at"
     assert missing(letter, *facts, "Parking behind the building", over) == []

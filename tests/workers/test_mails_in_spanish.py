@@ -28,6 +28,7 @@ from booking_service.services import (
     newcomers,
     promises,
     reminders,
+    visit_links,
     waitlist,
 )
 from booking_service.services import refunds as refunding
@@ -291,6 +292,30 @@ def test_a_time_for_somebody_without_a_visit(stripe, work, mail):
     assert "Se la guardamos hasta las 12:30 p. m. (ET)." in text
     assert "Su primera visita cuesta $39.00. Se paga al reservar" in text
     assert "Para no recibir más estos correos: http" in text
+
+
+def test_the_link_sent_again(stripe, work, mail):
+    visit = paid(stripe, **IN_SPANISH)
+    work()
+    visit_links.send_again(visit.booking_id, PRIYA)
+    work()
+
+    text = checked(mail.letters[-1])
+    assert mail.letters[-1].subject == "El enlace a su visita del lun, 23 nov"
+    assert "No lo comparta: quien lo tiene puede cambiar o cancelar la visita." in text
+    assert "Cuándo: lunes 23 de noviembre a las 12:00 p. m. (hora de la clínica, ET)" in text
+
+
+def test_the_links_of_an_address(stripe, work, mail):
+    visit = paid(stripe, **IN_SPANISH)
+    work()
+    change(Booking, visit.booking_id, status=BookingStatus.CANCELLED)
+    visit_links.ask("dana@example.com")
+    work()
+
+    text = checked(mail.letters[-1])
+    assert mail.letters[-1].subject == "Su visita"
+    assert "Lunes 23 de noviembre, 12:00 p. m. (hora de la clínica, ET) (no tendrá lugar)" in text
 
 
 def test_a_visit_booked_for_somebody_else(stripe, work, mail):
