@@ -7,10 +7,11 @@ itself: nobody is kept from booking, and nobody waits for Redis longer than a mo
 import hmac
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final, cast
 
-from flask import Flask, current_app, request
+from flask import Flask, Response, current_app, request
 from flask_limiter import Limiter, RateLimitExceeded
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -40,8 +41,12 @@ def register(app: Flask) -> None:
     by_program = limiter.shared_limit(holds, "holds", exempt_when=_is_on_this_machine)
     _limit(app, "api_bookings.post_booking", by_program)
     _limit(app, "visit_links.ask", limiter.limit(_FINDS))
-    _limit(app, "sign_in.enter", limiter.limit(_SIGN_INS))
-    _limit(app, "sign_in.enter", limiter.limit(_SIGN_INS_OF_AN_ACCOUNT, key_func=_account))
+    refusals = limiter.limit(_SIGN_INS, deduct_when=_is_refused)
+    refusals_of_an_account = limiter.limit(
+        _SIGN_INS_OF_AN_ACCOUNT, key_func=_account, deduct_when=_is_refused
+    )
+    _limit(app, "sign_in.enter", refusals)
+    _limit(app, "sign_in.enter", refusals_of_an_account)
     app.register_error_handler(RateLimitExceeded, _exceeded)
 
 
@@ -94,6 +99,11 @@ def _account() -> str:
     email = request.form.get("email", "").strip().lower()
     secret = f"sign-in:{current_app.extensions['settings'].secret_key}"
     return hmac.digest(secret.encode(), email.encode(), "sha256").hex()
+
+
+def _is_refused(response: Response) -> bool:
+    """Whether a password was wrong: whoever signs in all day is no burglar."""
+    return response.status_code == HTTPStatus.UNAUTHORIZED
 
 
 def _exceeded(error: RateLimitExceeded) -> Any:  # noqa: ANN401  # a page or a problem document

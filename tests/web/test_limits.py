@@ -218,6 +218,17 @@ def test_a_client_tries_twenty_passwords_in_ten_minutes(visitor, seeded):
     assert elsewhere.status_code == 303
 
 
+def test_whoever_knows_the_password_signs_in_all_day(visitor, seeded):
+    priya = next(one for one in seeded.staff if one["role"] == Role.FRONT_DESK)
+
+    known = (priya["email"], priya["password"], SOMEBODY)
+
+    # Signing in starts another session, with another token in its forms.
+    answers = [sign_in(Visitor(visitor.client), *known).status_code for _ in range(21)]
+
+    assert answers == [303] * 21
+
+
 def test_an_account_is_tried_ten_times_and_nobody_learns_whether_there_is_one(visitor, seeded):
     priya = next(one for one in seeded.staff if one["role"] == Role.FRONT_DESK)
     answers = {}
