@@ -30,8 +30,9 @@ def create_app(settings: Settings | None = None, *, is_called: bool = True) -> F
 
     Args:
         settings: those of the environment; tests pass their own, and nobody else does.
-        is_called: whether anybody calls this process. Workers leave the API and the limits out,
-            which saves each of them 11 MB; they keep the pages, whose formatters write the mails.
+        is_called: whether anybody calls this process. Workers leave out the API, the limits and
+            compression, which saves each of them 11 MB; they keep the pages, whose formatters
+            write the mails.
     """
     settings = settings or Settings.from_env()
     logs.configure(settings.log_format)
@@ -56,10 +57,11 @@ def create_app(settings: Settings | None = None, *, is_called: bool = True) -> F
     db.init_app(app)
     web.register(app)
     if is_called:
-        from booking_service.web import limits  # noqa: PLC0415  # workers are spared it, too
+        from booking_service.web import compression, limits  # noqa: PLC0415  # workers are spared
 
         api.register(app)
         limits.register(app)
+        compression.register(app)
     if settings.trusted_proxy_count:
         hops = settings.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask documents exactly this

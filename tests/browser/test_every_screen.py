@@ -36,6 +36,14 @@ class Look(NamedTuple):
         return f"{self.width}x{self.height}-{self.theme}"
 
 
+class Budget(NamedTuple):
+    """How much a page may bring over the network, styles and font included."""
+
+    kilobytes: float
+    requests: int
+
+
+PATIENTS, STAFFS = Budget(75, 6), Budget(120, 10)
 PHONE, PHONE_AT_NIGHT = Look(390, 844, "light"), Look(390, 844, "dark")
 WIDE, WIDE_AT_NIGHT = Look(1440, 900, "light"), Look(1440, 900, "dark")
 NARROW, LAPTOP = Look(320, 640, "light"), Look(1366, 768, "light")
@@ -104,10 +112,21 @@ def look_at(page: Page, name: str, looks: tuple[Look, ...]) -> None:
     assert wrong == []
 
 
-def show(page: Page, shown: Shown | str) -> None:
-    """Open a screen and press what has to be pressed."""
+def show(page: Page, shown: Shown | str, name: str, most: Budget) -> None:
+    """Open a screen with nothing in the cache, weigh it, and press what has to be pressed."""
     where = shown if isinstance(shown, Shown) else Shown(shown)
-    page.goto(where.path)
+    network = page.context.new_cdp_session(page)
+    arrived: list[int] = []
+    network.on("Network.loadingFinished", lambda it: arrived.append(it["encodedDataLength"]))
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    page.goto(where.path, wait_until="networkidle")
+    kilobytes = sum(arrived) / 1024
+    if KEPT:
+        with (Path(KEPT) / "weights.csv").open("a", encoding="utf-8") as weights:
+            weights.write(f"{name},{kilobytes:.1f},{len(arrived)}\n")
+    assert kilobytes <= most.kilobytes
+    assert len(arrived) <= most.requests
     if where.press:
         where.press(page)
         page.wait_for_load_state("networkidle")
@@ -116,10 +135,10 @@ def show(page: Page, shown: Shown | str) -> None:
 @pytest.mark.parametrize("screen", PATIENT_SCREENS, ids=lambda screen: screen.__name__)
 @pytest.mark.parametrize("language", sorted(Language))
 def test_a_patients_screen(stage_in, opened, screen, language):
-    page = opened(PHONE, {"en": "en-US", "es": "es-US"}[language])
-    show(page, screen(stage_in(language)))
-
     name = f"patient-{language}.{screen.__name__}"
+    page = opened(PHONE, {"en": "en-US", "es": "es-US"}[language])
+    show(page, screen(stage_in(language)), name, PATIENTS)
+
     look_at(page, name, LOOKS["patient" if language is Language.EN else "spanish"])
     assert page.locator("html").get_attribute("lang") == language.tag
 
@@ -127,7 +146,7 @@ def test_a_patients_screen(stage_in, opened, screen, language):
 @pytest.mark.parametrize("screen", OPEN_SCREENS, ids=lambda screen: screen.__name__)
 def test_a_screen_at_the_staffs_door(stage_in, opened, screen):
     page = opened(WIDE, "en-US")
-    show(page, screen(stage_in(Language.EN)))
+    show(page, screen(stage_in(Language.EN)), f"staff.{screen.__name__}", STAFFS)
 
     look_at(page, f"staff.{screen.__name__}", LOOKS["staff"])
 
@@ -136,7 +155,7 @@ def test_a_screen_at_the_staffs_door(stage_in, opened, screen):
 def test_a_screen_of_the_front_desk(stage_in, opened, seeded, screen):
     page = opened(WIDE, "en-US")
     sign_in(page, seeded, "front_desk")
-    show(page, screen(stage_in(Language.EN)))
+    show(page, screen(stage_in(Language.EN)), f"desk.{screen.__name__}", STAFFS)
 
     look_at(page, f"desk.{screen.__name__}", LOOKS["staff"])
 
@@ -145,7 +164,7 @@ def test_a_screen_of_the_front_desk(stage_in, opened, seeded, screen):
 def test_a_screen_of_finance(stage_in, opened, seeded, screen):
     page = opened(WIDE, "en-US")
     sign_in(page, seeded, "finance")
-    show(page, screen(stage_in(Language.EN)))
+    show(page, screen(stage_in(Language.EN)), f"finance.{screen.__name__}", STAFFS)
 
     look_at(page, f"finance.{screen.__name__}", LOOKS["staff"])
 
