@@ -25,6 +25,7 @@ from booking_service.services import (
     membership_pages,
     memberships,
     newcomers,
+    visit_links,
     waitlist,
 )
 from booking_service.services.memberships import Tendered
@@ -94,6 +95,29 @@ def link_not_valid(_: Stage) -> str:
     return "/v/x"
 
 
+def link_that_was_replaced(stage: Stage) -> str:
+    visit = stage.paid()
+    old = stage.visit(visit.booking_id)
+    visit_links.replace(visit.booking_id, PRIYA)
+    return old
+
+
+def find_my_visit(_: Stage) -> str:
+    return "/find-my-visit"
+
+
+def find_without_an_address(_: Stage) -> Shown:
+    return Shown("/find-my-visit", submit)
+
+
+def find_asked(_: Stage) -> Shown:
+    def ask(page: Page) -> None:
+        page.locator("[name=email]").fill("dana@example.com")
+        submit(page)
+
+    return Shown("/find-my-visit", ask)
+
+
 def embedded(_: Stage) -> str:
     return "/embed"
 
@@ -154,6 +178,22 @@ def known_patient(stage: Stage) -> Shown:
         submit(page)
 
     return Shown(stage.hold("details", booking_id), be_known)
+
+
+def too_many_holds(stage: Stage) -> Shown:
+    for nth in range(5):
+        kept = factories.hold(factories.free_slot(nth * 12), timedelta(minutes=10))
+        person = factories.details(name=f"Dana {'ABCDE'[nth]}")
+        factories.patients.set_details(kept, person, timedelta(minutes=10))
+    path = stage.hold("details", factories.hold(factories.free_slot(72)))
+
+    def ask_for_one_more(page: Page) -> None:
+        page.locator("[name=name]").fill(stage.name)
+        page.locator("[name=phone]").fill("518 555 0178")
+        page.locator("[name=email]").fill("dana@example.com")
+        submit(page)
+
+    return Shown(path, ask_for_one_more)
 
 
 def review(stage: Stage) -> str:
@@ -321,7 +361,8 @@ def joining(stage: Stage) -> str:
 
 PATIENT_SCREENS = (
     *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
-    *(terms, privacy, not_there, link_not_valid, embedded),
+    *(terms, privacy, not_there, link_not_valid, link_that_was_replaced, embedded),
+    *(find_my_visit, find_without_an_address, find_asked, too_many_holds),
     *(wait, wait_without_an_address, wait_noted, wait_no_more, waited_enough),
     *(details, details_that_are_wrong, details_for_somebody_else, known_patient),
     *(review, review_without_agreeing, price_has_changed, back_from_stripe),
