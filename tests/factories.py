@@ -23,7 +23,7 @@ from booking_service.models import (
     TimeOff,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, checkout, holds, memberships, patients
+from booking_service.services import bookings, checkout, holds, memberships, orders, patients
 from booking_service.services.memberships import Tendered
 from booking_service.services.patient_details import PatientDetails, read_details
 
@@ -68,7 +68,7 @@ def at_stripe(
     """A held time whose patient was sent to Stripe's page."""
     booking_id = hold(slot, lifetime)
     patients.set_details(booking_id, details(**person), lifetime)
-    consent = checkout.Consent(1, language, "203.0.113.9", "a browser", save_card, texts)
+    consent = orders.Consent(1, language, "203.0.113.9", "a browser", save_card, texts)
     extensions = current_app.extensions
     checkout.start(booking_id, consent, extensions["gateway"], extensions["links"], lifetime)
     return payment_of(booking_id)

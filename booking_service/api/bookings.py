@@ -1,6 +1,5 @@
 """Booking a first visit, and reading one's own booking."""
 
-import contextlib
 from datetime import datetime
 from http import HTTPStatus
 from typing import Final, cast
@@ -14,14 +13,15 @@ from booking_service.api.access import anybody
 from booking_service.api.contract import reply, spec
 from booking_service.api.idempotent import idempotent
 from booking_service.api.requests import BookingSent, Key, PatientSent, RescheduleSent, TokenQuery
-from booking_service.errors import BookingServiceError, FieldError, Invalid, NotFound, SlotTaken
+from booking_service.errors import FieldError, Invalid, NotFound, SlotTaken
 from booking_service.languages import Language
 from booking_service.links import FIRST, Purpose
-from booking_service.models import Actor, BookingStatus
+from booking_service.models import Actor, Booking, BookingStatus
 from booking_service.queries import availability, bookings, visit_links
 from booking_service.services import bookings as visits
-from booking_service.services import checkout, holds, patients
-from booking_service.services.checkout import Consent
+from booking_service.services import holds, online_bookings
+from booking_service.services.online_bookings import Wanted
+from booking_service.services.orders import Consent
 from booking_service.services.patient_details import PatientDetails, read_details
 
 bp = Blueprint("api_bookings", __name__, url_prefix="/api/v1/bookings")
@@ -63,11 +63,10 @@ def post_booking(json: BookingSent) -> Response:
     """
     links = current_app.extensions["links"]
     try:
-        booking_id, checkout_url = _book(json)
+        made, checkout_url = _book(json)
     except SlotTaken as taken:
         free = availability.alternatives(taken.practitioner_id, taken.starts_at)
         return problems.answer(taken, alternatives=public.slots(free))
-    made = bookings.booking(booking_id)
     return reply(
         answers.HeldAnswer(
             id=made.id,
@@ -76,8 +75,8 @@ def post_booking(json: BookingSent) -> Response:
             # The constraint `hold_ends` sees to it that a held booking has one.
             hold_expires_at=cast("datetime", made.hold_expires_at),
             checkout_url=checkout_url,
-            manage_url=links.visit(booking_id, FIRST),
-            token=links.token(Purpose.VISIT, booking_id),
+            manage_url=links.visit(made.id, FIRST),
+            token=links.token(Purpose.VISIT, made.id),
         ),
         HTTPStatus.CREATED,
     )
@@ -172,11 +171,7 @@ def answer(booking_id: UUID) -> answers.BookingAnswer:
     )
 
 
-def _book(sent: BookingSent) -> tuple[UUID, str]:
-    """Hold the time, say for whom, and open Stripe's page; or hold nothing."""
-    lifetime = current_app.extensions["settings"].checkout
-    gateway, links = current_app.extensions["gateway"], current_app.extensions["links"]
-    who = details(sent.patient, sent.locale, sent.booked_by)
+def _book(sent: BookingSent) -> tuple[Booking, str]:
     consent = Consent(
         terms_version=sent.accept_terms_version,
         language=sent.locale,
@@ -185,15 +180,15 @@ def _book(sent: BookingSent) -> tuple[UUID, str]:
         save_card=sent.save_card,
         texts=sent.sms_opt_in,
     )
-    booking_id = holds.place(sent.practitioner_id, sent.starts_at, lifetime, sent.source)
-    try:
-        patients.set_details(booking_id, who, lifetime)
-        return booking_id, checkout.start(booking_id, consent, gateway, links, lifetime)
-    except BookingServiceError:
-        # What cannot be let go now is let go by the sweep.
-        with contextlib.suppress(BookingServiceError):
-            holds.release(booking_id, gateway)
-        raise
+    wanted = Wanted(
+        practitioner_id=sent.practitioner_id,
+        starts_at=sent.starts_at,
+        details=details(sent.patient, sent.locale, sent.booked_by),
+        consent=consent,
+        source=sent.source,
+    )
+    gateway, links = current_app.extensions["gateway"], current_app.extensions["links"]
+    return online_bookings.book(wanted, gateway, links, current_app.extensions["settings"].checkout)
 
 
 def details(

@@ -1,13 +1,11 @@
-"""Checkout: who books, what they agree to, Stripe's page, and what became of it."""
+"""Checkout: Stripe's page is opened, and what became of it is written down."""
 
 import logging
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
@@ -18,35 +16,21 @@ from booking_service.errors import (
     GatewayUnavailable,
     HoldEnded,
     Invalid,
-    TermsChanged,
 )
 from booking_service.gateways.payments import (
     Checkout,
     CheckoutOrder,
-    CheckoutPage,
     CheckoutStatus,
     PaymentGateway,
 )
-from booking_service.languages import Language, Sentence, translate
+from booking_service.languages import Sentence
 from booking_service.links import Links
-from booking_service.models import (
-    TEXT_CONSENT_VERSION,
-    Actor,
-    Booking,
-    BookingStatus,
-    Offer,
-    Patient,
-    Payment,
-    PaymentStatus,
-    TermsAcceptance,
-)
-from booking_service.money import dollars
-from booking_service.services import audit, bookings, patients, receipts, refunds
+from booking_service.models import Booking, BookingStatus, Patient, Payment, PaymentStatus
+from booking_service.services import bookings, orders, patients, receipts, refunds
+from booking_service.services.orders import Consent
 
 log: Final = logging.getLogger(__name__)
 
-# Stripe refuses a page that ends sooner than 30 minutes from when the request arrives there.
-_SHORTEST_PAGE: Final = timedelta(minutes=30, seconds=30)
 # How long after its end a hold is the holds' own to let go.
 _GRACE: Final = timedelta(minutes=1)
 _SWEEP_AT_MOST: Final = 50  # each is two requests; a task has 45 seconds
@@ -54,18 +38,6 @@ _SWEEP_AT_MOST: Final = 50  # each is two requests; a task has 45 seconds
 # The two answers to money of another amount than the price; finance gives one.
 return_mismatched: Final = receipts.return_mismatched
 accept_mismatched: Final = receipts.accept_mismatched
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """What the patient agreed to on the last page before Stripe, and from where."""
-
-    terms_version: int
-    language: Language  # in which the terms were shown
-    address: str
-    user_agent: str
-    save_card: bool
-    texts: bool = False  # reminders by text message
 
 
 def start(
@@ -84,38 +56,57 @@ def start(
     """
     with transaction() as session:
         booking = bookings.held(session, booking_id)
-        payment = _payment(session, booking, consent)
+        patient = _who_comes(session, booking)
+        payment = orders.agree(session, booking, consent)
         if payment.checkout_url is not None:
             return payment.checkout_url
-        booking.save_card = consent.save_card
-        booking.texts_agreed_at = utc_now() if consent.texts else None
-        booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
+        patient.locale = consent.language
         booking.hold_until(utc_now() + lifetime)
-        audit.record(
-            session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id)
-        )
-        order = _order(booking, payment, consent.language, links)
-    page = _open_page(order, gateway)
-    with transaction() as session:
-        booking = locked(session, Booking, booking_id)
-        payment = locked(session, Payment, order.payment_id)
-        payment.stripe_checkout_session_id = page.id
-        payment.checkout_url = page.url
-        ended = booking.status is not BookingStatus.HELD
-    if ended:
-        gateway.expire_checkout(page.id)
-        raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))
-    return page.url
+        order = orders.write(session, booking, payment, consent, links)
+    return open_page(order, gateway)
 
 
-def _open_page(order: CheckoutOrder, gateway: PaymentGateway) -> CheckoutPage:
+def open_page(order: CheckoutOrder, gateway: PaymentGateway) -> str:
+    """Open Stripe's page for a time that is held, keep it, and return its address.
+
+    Raises:
+        HoldEnded: the time was let go meanwhile; the page is closed again.
+        GatewayUnavailable: Stripe did not answer; nothing was charged, and the time stays held.
+    """
     try:
-        return gateway.open_checkout(order)
+        page = gateway.open_checkout(order)
     except GatewayUnavailable as error:
         sentence = Sentence(
             "The payment page can't be opened now. You haven't been charged. Please try again."
         )
         raise type(error)(sentence) from error
+    with transaction() as session:
+        locking = select(Booking.status).where(Booking.id == order.booking_id).with_for_update()
+        is_held = session.scalar(locking) is BookingStatus.HELD
+        session.execute(
+            update(Payment)
+            .where(Payment.id == order.payment_id)
+            .values(stripe_checkout_session_id=page.id, checkout_url=page.url)
+        )
+    if not is_held:
+        gateway.expire_checkout(page.id)
+        raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))
+    return page.url
+
+
+def _who_comes(session: Session, booking: Booking) -> Patient:
+    """Return whom a time is held for, if the offer is still for them.
+
+    Raises:
+        Invalid: nobody has said who is coming.
+        NotANewPatient: they have had a first visit since they said so.
+    """
+    if booking.patient_id is None:
+        detail = Sentence("Tell us who is coming first.")
+        raise Invalid(FieldError("patient", "missing", detail))
+    patient = session.get_one(Patient, booking.patient_id)
+    patients.refuse_if_known(session, patient)
+    return patient
 
 
 def confirm(session_id: str, gateway: PaymentGateway) -> None:
@@ -204,67 +195,3 @@ def _close(session: Session, booking: Booking, payment: Payment, found: Checkout
     else:
         return
     bookings.let_go(session, booking)
-
-
-def _payment(session: Session, booking: Booking, consent: Consent) -> Payment:
-    """Return the booking's payment, made under the offer the patient has just agreed to."""
-    if booking.patient_id is None:
-        detail = Sentence("Tell us who is coming first.")
-        raise Invalid(FieldError("patient", "missing", detail))
-    patient = session.get_one(Patient, booking.patient_id)
-    patients.refuse_if_known(session, patient)
-    offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
-    if consent.terms_version != offer.version:
-        raise TermsChanged(
-            Sentence("The offer has changed. You haven't been charged; please read it again.")
-        )
-    now = utc_now()
-    shown = offer.texts(consent.language)
-    session.execute(
-        insert(TermsAcceptance)
-        .values(
-            booking_id=booking.id,
-            offer_id=offer.id,
-            language=shown.language,
-            terms_hash=shown.terms_hash,
-            accepted_at=now,
-            address=consent.address,
-            user_agent=consent.user_agent[:400],
-        )
-        .on_conflict_do_nothing(index_elements=[TermsAcceptance.booking_id])
-    )
-    payment = session.scalar(select(Payment).where(Payment.booking_id == booking.id))
-    if payment is None:
-        patient.locale = consent.language
-        payment = Payment(
-            booking_id=booking.id,
-            offer_id=offer.id,
-            amount_cents=offer.price_cents,
-            currency=offer.currency,
-            created_at=now,
-        )
-        session.add(payment)
-        session.flush()
-    return payment
-
-
-def _order(booking: Booking, payment: Payment, language: Language, links: Links) -> CheckoutOrder:
-    hold_ends: datetime = booking.hold_expires_at or utc_now()
-    note = Sentence(
-        "%(amount)s goes back to this card if you become a member "
-        "at this visit, as the first-visit terms say.",
-        amount=dollars(payment.amount_cents),
-    )
-    return CheckoutOrder(
-        booking_id=booking.id,
-        payment_id=payment.id,
-        amount_cents=payment.amount_cents,
-        currency=payment.currency,
-        save_card=booking.save_card,
-        expires_at=max(hold_ends, utc_now() + _SHORTEST_PAGE),
-        return_url=links.done(booking.id),
-        back_url=links.review(booking.id),
-        language=language,
-        title=translate(Sentence("First visit"), language),
-        note=translate(note, language),
-    )

@@ -1,12 +1,15 @@
 """Holds: a time kept for somebody while they give their details and pay."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction, violated
@@ -36,26 +39,54 @@ def place(
         SlotTaken: somebody holds or has booked it. The database decides, so two patients tapping
             at the same instant cannot both win.
     """
-    now = utc_now()
+    with refusing_what_is_taken(practitioner_id, starts_at), transaction() as session:
+        return put(session, (practitioner_id, starts_at), lifetime, source).id
+
+
+@contextmanager
+def refusing_what_is_taken(practitioner_id: UUID, starts_at: datetime) -> Iterator[None]:
+    """Say of a time that the database refuses to give twice that somebody has it.
+
+    Raises:
+        SlotTaken: so it is.
+    """
     try:
-        with transaction() as session:
-            length = times.visit_length(session, practitioner_id, starts_at)
-            booking = Booking(
-                practitioner_id=practitioner_id,
-                starts_at=starts_at,
-                ends_at=starts_at + length,
-                created_at=now,
-                hold_expires_at=now + lifetime,
-                source=source,
-            )
-            session.add(booking)
-            session.flush()
-            audit.record(session, Actor.patient(), "booking.hold", booking.id)
+        yield
     except IntegrityError as error:
         if violated(error) == times.NO_OVERLAP:
             raise SlotTaken(practitioner_id, starts_at) from error
         raise
-    return booking.id
+
+
+def put(
+    session: Session,
+    slot: tuple[UUID, datetime],
+    lifetime: timedelta,
+    source: str | None,
+    *,
+    patient_id: UUID | None = None,
+) -> Booking:
+    """Hold a time as part of the caller's transaction, for somebody if that is known already.
+
+    Raises:
+        Invalid: it is not a time that is offered.
+        IntegrityError: somebody has it.
+    """
+    practitioner_id, starts_at = slot
+    now = utc_now()
+    booking = Booking(
+        practitioner_id=practitioner_id,
+        patient_id=patient_id,
+        starts_at=starts_at,
+        ends_at=starts_at + times.visit_length(session, practitioner_id, starts_at),
+        created_at=now,
+        hold_expires_at=now + lifetime,
+        source=source,
+    )
+    session.add(booking)
+    session.flush()
+    audit.record(session, Actor.patient(), "booking.hold", booking.id)
+    return booking
 
 
 def extend(booking_id: UUID, lifetime: timedelta) -> None:

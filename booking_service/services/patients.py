@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Exists, exists, select, update
+from sqlalchemy import Exists, exists, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -53,13 +53,28 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
     """
     with transaction() as session:
         booking = bookings.held(session, booking_id)
-        _refuse_one_more_hold(session, booking, details)
-        booking.patient_id = keep(session, details)
+        booking.patient_id = keep_holding(session, details, besides=booking_id)
         booking.booked_by = details.booked_by
         booking.hold_until(utc_now() + lifetime)
 
 
-def _refuse_one_more_hold(session: Session, booking: Booking, details: PatientDetails) -> None:
+def keep_holding(session: Session, details: PatientDetails, besides: UUID | None = None) -> UUID:
+    """Keep who a time is held for, as part of the caller's transaction, and return their id.
+
+    Args:
+        session: the caller's.
+        details: who is coming.
+        besides: the booking of the time, if there is one already.
+
+    Raises:
+        NotANewPatient: this person has had a first visit, or is a member.
+        TooManyHolds: five times are kept for this address or number already, unpaid.
+    """
+    _refuse_one_more_hold(session, details, besides)
+    return keep(session, details)
+
+
+def _refuse_one_more_hold(session: Session, details: PatientDetails, besides: UUID | None) -> None:
     """Refuse to keep a sixth time for one address or number while none of them is paid for.
 
     Counted, not locked: as many requests as the web answers at the same instant may pass together.
@@ -75,7 +90,7 @@ def _refuse_one_more_hold(session: Session, booking: Booking, details: PatientDe
         .where(
             Booking.status == BookingStatus.HELD,
             Booking.hold_expires_at > now,
-            Booking.id != booking.id,
+            Booking.id != besides if besides else true(),
             (Patient.email == details.email) | (Patient.phone == details.phone),
         )
         .order_by(Booking.hold_expires_at.desc())

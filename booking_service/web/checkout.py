@@ -10,7 +10,7 @@ from booking_service.errors import GatewayUnavailable, HoldEnded, Invalid, Terms
 from booking_service.languages import Language, Sentence
 from booking_service.models import BookingStatus
 from booking_service.queries import patient_pages
-from booking_service.services import checkout, holds, patients
+from booking_service.services import checkout, holds, orders, patients
 from booking_service.services.patient_details import read_details
 from booking_service.web import holding, languages
 from booking_service.web.holding import Hold, Typed
@@ -70,7 +70,7 @@ def pay(hold: str) -> Response | tuple[str, int]:
     if "agree" not in request.form:
         page = _review_page(held, has_to_agree=True)
         return page, HTTPStatus.UNPROCESSABLE_ENTITY
-    consent = checkout.Consent(
+    consent = orders.Consent(
         terms_version=request.form.get("terms_version", 0, type=int),
         language=request.form.get("terms_language", languages.current(), type=Language),
         address=request.remote_addr or "",

@@ -6,6 +6,7 @@ import pytest
 from flask import current_app
 from playwright.sync_api import Page, expect
 
+from booking_service.links import FIRST
 from booking_service.models import RefundReason
 from tests.browser.patient import after_the_headline, headline, is_booked, money
 from tests.factories import booking, paid, refunds, slot_in
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture
 def visit(live, noon, seeded, stripe):
     made = paid(stripe, slot=slot_in(72))
-    made.address = current_app.extensions["links"].visit(made.booking_id)
+    made.address = current_app.extensions["links"].visit(made.booking_id, FIRST)
     return made
 
 

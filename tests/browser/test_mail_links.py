@@ -15,7 +15,7 @@ from booking_service.db import Base, db, transaction
 from booking_service.local.ports import wait_until
 from booking_service.models import Actor, CaseAction, Notification, Refund
 from booking_service.queries import state
-from booking_service.services import bookings, promises, reminders, waitlist
+from booking_service.services import bookings, promises, reminders, visit_links, waitlist
 from booking_service.services import refunds as refunding
 from tests.browser.patient import headline
 from tests.case_makers import ANA, BEN, BY_CHECK, case_of, do
@@ -68,6 +68,8 @@ def play_changes(stripe, work) -> SimpleNamespace:
     cancels = paid(stripe, slot=slot_in(60), **named("Cancels"))
     bookings.cancel(cancels.booking_id, Actor.patient())
     visit = paid(stripe, slot=slot_in(90), **named("Moves"))
+    visit_links.ask("moves@example.com")
+    visit_links.send_again(visit.booking_id, PRIYA)
     to = slot_in(100)
     bookings.reschedule(visit.booking_id, to.practitioner_id, to.starts_at, Actor.patient())
     work()

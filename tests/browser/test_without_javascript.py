@@ -21,7 +21,7 @@ def test_filter_book_wait_for_an_earlier_time_move_and_cancel(live, seeded, phon
     page = phones(java_script_enabled=False, viewport={"width": 320, "height": 640})
     page.goto(live)
     page.get_by_text("What if I can’t come?").click()
-    expect(page.get_by_text("Up to 24 hours before your visit")).to_be_visible()
+    expect(page.get_by_text("Up to 24 hours before it you get a full refund")).to_be_visible()
     page.get_by_role("link", name="See all times").click()
 
     page.get_by_role("radio", name="Evening").check()

@@ -40,7 +40,7 @@ from booking_service.models import (
     WebhookEvent,
 )
 from booking_service.queries import state
-from booking_service.services import checkout, holds, patients, times, webhooks
+from booking_service.services import checkout, holds, orders, patients, times, webhooks
 from tests.factories import (
     HALF_AN_HOUR,
     all_of,
@@ -61,7 +61,7 @@ from tests.factories import (
 pytestmark = pytest.mark.usefixtures("noon", "seeded", "mail")
 
 SESSIONS = "/v1/checkout/sessions"
-AGREED = checkout.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=True)
+AGREED = orders.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=True)
 # Words, and not letters that come together by chance in an id.
 HEALTH = re.compile(
     r"(?<![\w.-])(?:chiropract|spin|adjust|exam\b|treat|health|doctor|dr\.|corrective)"
@@ -72,7 +72,7 @@ HEALTH = re.compile(
 def start(app, gateway):
     """Send a patient to Stripe; return the address of the page."""
 
-    def to_stripe(booking_id: UUID, consent: checkout.Consent = AGREED) -> str:
+    def to_stripe(booking_id: UUID, consent: orders.Consent = AGREED) -> str:
         return checkout.start(booking_id, consent, gateway, app.extensions["links"], HALF_AN_HOUR)
 
     return to_stripe
@@ -91,7 +91,7 @@ def actions(subject_id: UUID) -> list[str]:
 def test_what_was_agreed_to_is_kept(noon, start):
     booking_id = with_details()
 
-    consent = checkout.Consent(1, Language.ES, "2001:db8::1", "b" * 500, save_card=False)
+    consent = orders.Consent(1, Language.ES, "2001:db8::1", "b" * 500, save_card=False)
     start(booking_id, consent)
 
     [kept] = all_of(TermsAcceptance)

@@ -18,7 +18,7 @@ from booking_service.models import (
     TimeOff,
 )
 from booking_service.queries import availability
-from booking_service.services import checkout, demo, holds, patients
+from booking_service.services import checkout, demo, holds, orders, patients
 from tests.factories import (
     HALF_AN_HOUR,
     all_of,
@@ -222,7 +222,7 @@ def test_whoever_comes_back_after_the_hold_ended_is_told(seeded, noon, travel, g
     booking_id = hold()
     patients.set_details(booking_id, details(), HALF_AN_HOUR)
     travel(noon + HALF_AN_HOUR)
-    consent = checkout.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=False)
+    consent = orders.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=False)
 
     with pytest.raises(HoldEnded):
         checkout.start(booking_id, consent, gateway, app.extensions["links"], HALF_AN_HOUR)

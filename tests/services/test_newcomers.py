@@ -24,7 +24,15 @@ from booking_service.models import (
 )
 from booking_service.queries import availability, state
 from booking_service.queries import waitlist as waiting
-from booking_service.services import bookings, checkout, holds, newcomers, patients, waitlist
+from booking_service.services import (
+    bookings,
+    checkout,
+    holds,
+    newcomers,
+    orders,
+    patients,
+    waitlist,
+)
 from tests.factories import (
     HALF_AN_HOUR,
     PRIYA,
@@ -131,7 +139,7 @@ def begin(held: Booking, email: str = NIA, name: str = "Nia Cole") -> None:
     extensions = current_app.extensions
     lifetimes = extensions["settings"]
     patients.set_details(held.id, details(name=name, email=email), lifetimes.hold)
-    consent = checkout.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=False)
+    consent = orders.Consent(1, Language.EN, "203.0.113.9", "a browser", save_card=False)
     checkout.start(held.id, consent, extensions["gateway"], extensions["links"], lifetimes.checkout)
 
 

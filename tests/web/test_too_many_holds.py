@@ -24,7 +24,7 @@ def phone(client, seeded) -> Phone:
 
 def keep(nth: int = 0, lifetime: timedelta = HALF_AN_HOUR, **person: str):
     """Keep the next free time with somebody's details."""
-    booking_id = hold(free_slot(nth))
+    booking_id = hold(free_slot(nth), lifetime)
     patients.set_details(booking_id, details(**person), lifetime)
     return booking_id
 

@@ -1,0 +1,114 @@
+"""What a patient agrees to before Stripe, and the order of a payment page that follows from it."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from booking_service.clock import utc_now
+from booking_service.errors import TermsChanged
+from booking_service.gateways.payments import CheckoutOrder
+from booking_service.languages import Language, Sentence, translate
+from booking_service.links import Links
+from booking_service.models import (
+    TEXT_CONSENT_VERSION,
+    Actor,
+    Booking,
+    Offer,
+    Payment,
+    TermsAcceptance,
+)
+from booking_service.money import dollars
+from booking_service.services import audit
+
+# Stripe refuses a page that ends sooner than 30 minutes from when the request arrives there.
+_SHORTEST_PAGE: Final = timedelta(minutes=30, seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the patient agreed to on the last page before Stripe, and from where."""
+
+    terms_version: int
+    language: Language  # in which the terms were shown
+    address: str
+    user_agent: str
+    save_card: bool
+    texts: bool = False  # reminders by text message
+
+
+def agree(session: Session, booking: Booking, consent: Consent) -> Payment:
+    """Keep what was agreed to, and return the booking's payment under those terms.
+
+    Agreeing again while the page is open changes nothing that was agreed to.
+
+    Raises:
+        TermsChanged: another version of the offer is on sale than the one agreed to.
+    """
+    offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
+    if consent.terms_version != offer.version:
+        raise TermsChanged(
+            Sentence("The offer has changed. You haven't been charged; please read it again.")
+        )
+    if not _is_accepted_now(session, booking, offer, consent):
+        known = session.scalar(select(Payment).where(Payment.booking_id == booking.id))
+        if known is not None:
+            return known
+    payment = Payment(
+        booking_id=booking.id,
+        offer_id=offer.id,
+        amount_cents=offer.price_cents,
+        currency=offer.currency,
+        created_at=utc_now(),
+    )
+    session.add(payment)
+    session.flush()
+    return payment
+
+
+def write(
+    session: Session, booking: Booking, payment: Payment, consent: Consent, links: Links
+) -> CheckoutOrder:
+    """Note what else was ticked, and return what Stripe's page is to say."""
+    booking.save_card = consent.save_card
+    booking.texts_agreed_at = utc_now() if consent.texts else None
+    booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
+    audit.record(session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id))
+    hold_ends: datetime = booking.hold_expires_at or utc_now()
+    note = Sentence(
+        "%(amount)s goes back to this card if you become a member "
+        "at this visit, as the first-visit terms say.",
+        amount=dollars(payment.amount_cents),
+    )
+    return CheckoutOrder(
+        booking_id=booking.id,
+        payment_id=payment.id,
+        amount_cents=payment.amount_cents,
+        currency=payment.currency,
+        save_card=booking.save_card,
+        expires_at=max(hold_ends, utc_now() + _SHORTEST_PAGE),
+        return_url=links.done(booking.id),
+        back_url=links.review(booking.id),
+        language=consent.language,
+        title=translate(Sentence("First visit"), consent.language),
+        note=translate(note, consent.language),
+    )
+
+
+def _is_accepted_now(session: Session, booking: Booking, offer: Offer, consent: Consent) -> bool:
+    """Keep the acceptance of the terms; return False when there is one already."""
+    shown = offer.texts(consent.language)
+    accepted = insert(TermsAcceptance).values(
+        booking_id=booking.id,
+        offer_id=offer.id,
+        language=shown.language,
+        terms_hash=shown.terms_hash,
+        accepted_at=utc_now(),
+        address=consent.address,
+        user_agent=consent.user_agent[:400],
+    )
+    once = accepted.on_conflict_do_nothing(index_elements=[TermsAcceptance.booking_id])
+    return session.scalar(once.returning(TermsAcceptance.id)) is not None
