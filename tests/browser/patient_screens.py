@@ -226,6 +226,12 @@ def hold_ended(stage: Stage) -> str:
     return stage.hold("review", booking_id)
 
 
+def payment_page_timed_out(stage: Stage) -> str:
+    payment = stage.at_stripe()
+    factories.holds.release(payment.booking_id, stage.gateway)
+    return stage.hold("review", payment.booking_id)
+
+
 def hold_ended_and_taken(stage: Stage) -> str:
     booking_id = stage.at_review()
     slot = factories.booking(booking_id)
@@ -366,7 +372,14 @@ PATIENT_SCREENS = (
     *(wait, wait_without_an_address, wait_noted, wait_no_more, waited_enough),
     *(details, details_that_are_wrong, details_for_somebody_else, known_patient),
     *(review, review_without_agreeing, price_has_changed, back_from_stripe),
-    *(hold_ended, hold_ended_and_taken, stripe_does_not_answer, confirming, paid_twice),
+    *(
+        hold_ended,
+        hold_ended_and_taken,
+        payment_page_timed_out,
+        stripe_does_not_answer,
+        confirming,
+        paid_twice,
+    ),
     *(time_gone_after_paying, payment_being_looked_at),
     *(booked, booked_with_an_earlier_time, move, cancel_with_the_money, cancel_without_the_money),
     *(cancelled, missed, checked_in, not_joined),

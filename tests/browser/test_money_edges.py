@@ -107,7 +107,7 @@ def test_stripes_page_ends_and_the_time_is_taken_again(live, phone, noon, stripe
     expect(phone.get_by_role("heading", level=1)).to_have_text("This page has expired")
     phone.get_by_role("link", name="Back").click()
 
-    assert headline(phone).startswith("We had to let ")
+    assert headline(phone) == "Your payment page timed out"
     assert after_the_headline(phone).startswith(NOT_CHARGED)
     assert money() == ["expired expired"]
     phone.get_by_role("button", name="Take it again").click()
