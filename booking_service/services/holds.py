@@ -63,20 +63,23 @@ def put(
     slot: tuple[UUID, datetime],
     lifetime: timedelta,
     source: str | None,
-    *,
-    patient_id: UUID | None = None,
+    who: tuple[UUID, str | None] | None = None,
 ) -> Booking:
-    """Hold a time as part of the caller's transaction, for somebody if that is known already.
+    """Hold a time as part of the caller's transaction.
+
+    `who` is the patient, and who books for them, where that is known already.
 
     Raises:
         Invalid: it is not a time that is offered.
         IntegrityError: somebody has it.
     """
     practitioner_id, starts_at = slot
+    patient_id, booked_by = who or (None, None)
     now = utc_now()
     booking = Booking(
         practitioner_id=practitioner_id,
         patient_id=patient_id,
+        booked_by=booked_by,
         starts_at=starts_at,
         ends_at=starts_at + times.visit_length(session, practitioner_id, starts_at),
         created_at=now,

@@ -42,9 +42,8 @@ def book(
     slot = (wanted.practitioner_id, wanted.starts_at)
     with holds.refusing_what_is_taken(*slot), transaction() as session:
         # The patient before the time: whoever locks both does it in this order.
-        patient_id = patients.keep_holding(session, wanted.details)
-        booking = holds.put(session, slot, lifetime, wanted.source, patient_id=patient_id)
-        booking.booked_by = wanted.details.booked_by
+        who = (patients.keep_holding(session, wanted.details), wanted.details.booked_by)
+        booking = holds.put(session, slot, lifetime, wanted.source, who)
         payment = orders.agree(session, booking, wanted.consent)
         order = orders.write(session, booking, payment, wanted.consent, links)
     try:

@@ -74,8 +74,9 @@ def write(
 ) -> CheckoutOrder:
     """Note what else was ticked, and return what Stripe's page is to say."""
     booking.save_card = consent.save_card
-    booking.texts_agreed_at = utc_now() if consent.texts else None
-    booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
+    if consent.texts != (booking.texts_agreed_at is not None):
+        booking.texts_agreed_at = utc_now() if consent.texts else None
+        booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
     audit.record(session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id))
     hold_ends: datetime = booking.hold_expires_at or utc_now()
     note = Sentence(

@@ -84,14 +84,16 @@ def _refuse_one_more_hold(session: Session, details: PatientDetails, besides: UU
         TooManyHolds: until one of them ends.
     """
     now = utc_now()
+    they = select(Patient.id).where(
+        (Patient.email == details.email) | (Patient.phone == details.phone)
+    )
     theirs = (
         select(Booking.hold_expires_at)
-        .join(Patient, Patient.id == Booking.patient_id)
         .where(
+            Booking.patient_id.in_(they),
             Booking.status == BookingStatus.HELD,
             Booking.hold_expires_at > now,
             Booking.id != besides if besides else true(),
-            (Patient.email == details.email) | (Patient.phone == details.phone),
         )
         .order_by(Booking.hold_expires_at.desc())
         .limit(_MOST_HOLDS)

@@ -1,7 +1,7 @@
-"""`./run bench`: the service beside the least Flask can do, in turn, on this machine.
+"""`./run bench`: the service beside the least of Flask's and PostgreSQL's work, in turn.
 
-Prints one table of medians and writes it to var/bench.json. The bookings include a call to the
-simulator, which is a good deal slower than a stub would be.
+Prints one table of medians and writes it to var/bench.json. Free times are those of the practice's
+usual hours, with half of the day booked; Stripe is a stub without delay.
 """
 
 import json
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count, repeat
 from pathlib import Path
 from statistics import median
@@ -20,11 +20,12 @@ import requests
 
 from booking_service.local.embedded import Postgres, Valkey
 from booking_service.local.ports import free_port, is_open, wait_until
-from booking_service.simulator.serving import running
 from tests.benchmarks.load import Result, request, run
+from tests.benchmarks.raw import transactions
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, SECONDS, ROUNDS = 16, 4, 3
+HELLO, RAW, BOOKED = "Flask says hello", "one row committed", "a booking stored"
 
 
 def main() -> None:
@@ -32,43 +33,62 @@ def main() -> None:
         var = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         postgres = stack.enter_context(Postgres(var, free_port()))
         valkey = stack.enter_context(Valkey(var, free_port()))
-        stripe = stack.enter_context(running())
-        environment = _environment(postgres.url, valkey.url, stripe)
-        _booking(environment, "db", "upgrade")
-        _booking(environment, "seed", "demo", "--all-hours")
-        hello = stack.enter_context(_served("tests.benchmarks.hello:app", environment))
-        service = stack.enter_context(_served("booking_service:create_app()", environment))
-        rows = _measure(hello, service)
+        stripe = stack.enter_context(_started("tests.benchmarks.stub", free_port()))
+
+        def service(database: str, *options: str) -> int:
+            url = postgres.create_database(database)
+            environment = _environment(url, valkey.url, f"http://127.0.0.1:{stripe}")
+            _booking(environment, "db", "upgrade")
+            _booking(environment, "seed", "demo", *options)
+            return stack.enter_context(_served("booking_service:create_app()", environment))
+
+        hello = stack.enter_context(_served("tests.benchmarks.hello:app", dict(os.environ)))
+        rows = _measure(
+            hello, service("usual_hours"), service("all_hours", "--all-hours"), postgres
+        )
     _show(rows)
 
 
-def _measure(hello: int, service: int) -> dict[str, list[Result]]:
-    today = datetime.now(UTC).date().isoformat()
-    slots = f"/api/v1/slots?from={today}&days="
+def _measure(hello: int, reading: int, writing: int, postgres: Postgres) -> dict[str, list[Result]]:
+    day = _half_booked(reading)
+    slots = f"/api/v1/slots?from={day}&days="
     gets = {
-        "Flask says hello": (hello, "/"),
-        "free times of a day": (service, f"{slots}1"),
-        "free times of 14 days": (service, f"{slots}14"),
-        "free times of 30 days": (service, f"{slots}30"),
-        "the page of free times": (service, "/book"),
+        HELLO: (hello, "/"),
+        "free times of a day": (reading, f"{slots}1"),
+        "free times of 14 days": (reading, f"{slots}14"),
+        "free times of 30 days": (reading, f"{slots}30"),
+        "the page of free times": (reading, "/book"),
     }
-    rows: dict[str, list[Result]] = {name: [] for name in gets}
+    rows: dict[str, list[Result]] = {name: [] for name in [*gets, RAW, BOOKED]}
+    bookings = _bookings(writing)
     for _ in range(ROUNDS):  # in turn, so that a machine's moods meet all alike
         for name, (port, path) in gets.items():
             rows[name].append(run(port, repeat(request("GET", path)), CLIENTS, SECONDS))
-    rows["a booking stored"] = [run(service, _bookings(service), CLIENTS, 3 * SECONDS)]
+        rows[RAW].append(transactions(postgres.create_database("raw"), CLIENTS, SECONDS))
+        rows[BOOKED].append(run(writing, bookings, CLIENTS, SECONDS))
     return rows
 
 
-def _bookings(port: int) -> Iterator[bytes]:
-    """Book times that do not overlap, each for somebody else."""
+def _half_booked(port: int) -> str:
+    """Book every second time of a day in a week; return the day."""
+    day = (datetime.now(UTC) + timedelta(days=7)).date()
+    day += timedelta(days=-day.weekday())  # a Monday
+    wanted = list(_bookings(port, day.isoformat(), days=1))
+    answers = run(port, iter(wanted[::2]), 1, 60).statuses
+    if set(answers) != {201}:
+        raise RuntimeError(f"the day could not be booked: {answers}")
+    return day.isoformat()
+
+
+def _bookings(port: int, first: str | None = None, days: int = 28) -> Iterator[bytes]:
+    """Book times that do not overlap, each for somebody else, from today on or from a day."""
     base = f"http://127.0.0.1:{port}/api/v1"
     version = requests.get(f"{base}/offer", timeout=10).json()["terms_version"]
-    today = datetime.now(UTC).date().isoformat()
-    days = requests.get(f"{base}/slots?from={today}&days=28", timeout=10).json()["days"]
+    first = first or datetime.now(UTC).date().isoformat()
+    free = requests.get(f"{base}/slots?from={first}&days={days}", timeout=10).json()["days"]
     free_from: dict[str, str] = {}
     numbers = count(1_000_000)
-    for slot in (slot for day in days for slot in day["slots"]):
+    for slot in (slot for day in free for slot in day["slots"]):
         practitioner = slot["practitioner"]["id"]
         if slot["starts_at"] < free_from.get(practitioner, ""):
             continue
@@ -89,21 +109,25 @@ def _bookings(port: int) -> Iterator[bytes]:
 
 
 def _show(rows: dict[str, list[Result]]) -> None:
-    hello = median(result.per_second for result in rows["Flask says hello"])
+    hello, raw = (median(r.per_second for r in rows[name]) for name in (HELLO, RAW))
     table = {
         name: {
             "per_second": round(median(r.per_second for r in results), 1),
             "of_hello": round(median(r.per_second for r in results) / hello, 3),
+            "of_raw": round(median(r.per_second for r in results) / raw, 3),
             "p50_ms": round(median(r.p50 for r in results), 1),
             "p99_ms": round(median(r.p99 for r in results), 1),
             "answers": results[-1].statuses,
         }
         for name, results in rows.items()
     }
-    sys.stdout.write(f"{'':26}{'a second':>10}{'of hello':>10}{'p50 ms':>9}{'p99 ms':>9}\n")
+    sys.stdout.write(
+        f"{'':26}{'a second':>10}{'of hello':>10}{'of raw':>9}{'p50 ms':>9}{'p99 ms':>9}\n"
+    )
     for name, row in table.items():
         figures = (
-            f"{row['per_second']:>10}{row['of_hello']:>10}{row['p50_ms']:>9}{row['p99_ms']:>9}"
+            f"{row['per_second']:>10}{row['of_hello']:>10}{row['of_raw']:>9}"
+            f"{row['p50_ms']:>9}{row['p99_ms']:>9}"
         )
         sys.stdout.write(f"{name:26}{figures}  {row['answers']}\n")
     (ROOT / "var").mkdir(exist_ok=True)
@@ -135,15 +159,26 @@ def _booking(environment: dict[str, str], *words: str) -> None:
 @contextmanager
 def _served(application: str, environment: dict[str, str]) -> Iterator[int]:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2"]
+    server = ["gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", "2"]
     quiet = ["--no-control-socket", "--log-level", "error"]
-    server = subprocess.Popen([*command, *quiet, application], env=environment, cwd=ROOT)
-    try:
-        wait_until(lambda: is_open(port), application, timeout_seconds=30)
+    with _started(*server, *quiet, application, port=port, environment=environment):
         yield port
+
+
+@contextmanager
+def _started(
+    module: str, *words: object, port: int | None = None, environment: dict[str, str] | None = None
+) -> Iterator[int]:
+    """Run a module until the end of the block, from when it listens; its last word is the port."""
+    listens = port or int(str(words[-1]))
+    command = [sys.executable, "-m", module, *map(str, words)]
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    try:
+        wait_until(lambda: is_open(listens), module, timeout_seconds=30)
+        yield listens
     finally:
-        server.terminate()
-        server.wait(30)
+        process.terminate()
+        process.wait(30)
 
 
 if __name__ == "__main__":

@@ -140,6 +140,7 @@ def test_the_launcher_lists_its_commands_from_anywhere(tmp_path):
             "lint",
             "types",
             "bench",
+            "shots",
             "month",
             "shell",
             "migration",
