@@ -30,16 +30,8 @@ from booking_service.models import (
     Promise,
     PromiseStatus,
 )
-from booking_service.queries.day_board import (
-    RETURNED,
-    Column,
-    DayBoard,
-    DeskState,
-    Off,
-    Visit,
-    day,
-    next_day_with_visits,
-)
+from booking_service.queries.day_board import Column, DayBoard, Off, day, next_day_with_visits
+from booking_service.queries.desk_visits import RETURNED, DeskState, Visit
 from booking_service.queries.memberships import (
     MembershipView,
     RefundView,

@@ -18,11 +18,23 @@ addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event)) return;
   const button = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   const plan = /^[1-3]$/.test(event.key) && document.getElementById(`plan-${event.key}`);
-  if (button) button.click();
+  if (button?.matches("input")) {
+    event.preventDefault();
+    button.focus();
+  } else if (button) button.click();
   if (plan) {
     plan.checked = true;
     plan.focus();
   }
+});
+
+// Whoever presses Enter has seen who comes first.
+addEventListener("submit", (event) => {
+  const first = event.target.matches("[data-opens-first]") && document.querySelector("#found a");
+  if (!first) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+  first.click();
 });
 
 // A form is sent once, however often its button is pressed.

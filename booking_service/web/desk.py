@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response
 
 from booking_service.errors import BookingServiceError, FieldError, GatewayUnavailable, Invalid
 from booking_service.models import Actor, Role, Tender
-from booking_service.queries import front_desk
+from booking_service.queries import desk_search, front_desk
 from booking_service.queries.front_desk import VisitView
 from booking_service.services import bookings, membership_pages, memberships, views, visit_links
 from booking_service.services.memberships import Tendered
 from booking_service.web import desk_pages as pages
+from booking_service.web.desk_board import STATES
 from booking_service.web.desk_progress import Phase
 from booking_service.web.security import acting, staff_only
 
@@ -29,6 +30,14 @@ _STOP_POLLING: Final = 286  # htmx's own status: take this answer and do not ask
 def today() -> Response:
     """Go to the practice's today."""
     return redirect(url_for("desk.day", day=front_desk.today().isoformat()), code=303)
+
+
+@bp.route("/search", methods=["GET", "POST"])
+def search() -> str:
+    """Find a patient by what was typed into `q`; a list that is open already is sent alone."""
+    words = request.form.get("q", "")
+    template = "desk/found.html" if "HX-Request" in request.headers else "desk/search.html"
+    return render_template(template, found=desk_search.find(words), q=words, states=STATES)
 
 
 @bp.get("/<day>")

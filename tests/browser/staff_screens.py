@@ -127,6 +127,22 @@ def over(stage: Stage) -> str:
     return _drawer(visit)
 
 
+def search(_: Stage) -> str:
+    return "/desk/search"
+
+
+def search_that_finds(stage: Stage) -> Shown:
+    day(stage)
+
+    def look_for_a_name(page: Page) -> None:
+        page.keyboard.press("/")
+        page.keyboard.type("an")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/desk/search")
+
+    return Shown("/desk", look_for_a_name)
+
+
 def not_open_to_the_desk(_: Stage) -> str:
     return "/finance/refunds"
 
@@ -207,7 +223,7 @@ def ledger(stage: Stage) -> str:
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
-    *(on_the_phone, no_show, over, not_open_to_the_desk),
+    *(on_the_phone, no_show, over, search, search_that_finds, not_open_to_the_desk),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),
