@@ -14,6 +14,7 @@ from booking_service.web import (
     languages,
     newcomers,
     payouts,
+    qr,
     security,
     sign_in,
     texts,
@@ -44,4 +45,5 @@ def register(app: Flask) -> None:
     security.register(app)
     languages.register(app)
     filters.register(app)
+    qr.register(app)
     errors.register(app)

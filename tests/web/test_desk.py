@@ -12,6 +12,7 @@ from booking_service.db import db
 from booking_service.models import AuditRow, MembershipStatus
 from booking_service.queries import front_desk, patient_pages
 from booking_service.services import bookings
+from booking_service.web.qr import qr
 from tests.factories import PRIYA, booking, converted, in_treatment, paid, plan
 from tests.web.staff_browser import StaffBrowser, words
 
@@ -169,7 +170,10 @@ def test_the_desk_hands_over_a_payment_page_and_sees_it_waited_for(priya, stripe
 
     assert "Waiting for Dana to pay on their phone" in words(page)
     assert f'href="{member.checkout_url}"' in page.text
-    assert f'value="{app.extensions["links"].join(member.id)}"' in page.text
+    address = app.extensions["links"].join(member.id)
+    assert f'value="{address}"' in page.text
+    assert qr(address) in page.text
+    assert qr(address) != qr(f"{address}x")
     assert "Waiting for Dana to pay: $149.00 On Dana's phone" in words(page)
     assert 'id="undo"' in page.text
 
