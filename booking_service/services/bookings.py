@@ -121,11 +121,16 @@ def mark_no_show(booking_id: UUID, actor: Actor) -> None:
     _step(booking_id, actor, BookingStatus.NO_SHOW, note)
 
 
-def cancel(booking_id: UUID, actor: Actor) -> None:
+def cancel(booking_id: UUID, actor: Actor, *, by_patient: bool = False) -> None:
     """Cancel a visit, and decide about its money. Pressing twice is once.
 
     Cancelled by the practice, or by the patient before the practice's cut-off, all of it goes
     back. Cancelled by the patient after that, it is kept, as the terms say.
+
+    Args:
+        booking_id: the visit.
+        actor: who cancels.
+        by_patient: the patient asked the desk for it.
 
     Raises:
         TooLate: the visit has begun, or the patient is here.
@@ -137,7 +142,8 @@ def cancel(booking_id: UUID, actor: Actor) -> None:
             return
         _refuse_unless_ahead(booking, _NOT_CANCELLED)
         cutoff = timedelta(hours=session.scalars(select(Practice)).one().cutoff_hours)
-        goes_back = actor.kind is not ActorKind.PATIENT or utc_now() < booking.starts_at - cutoff
+        is_patients = by_patient or actor.kind is ActorKind.PATIENT
+        goes_back = not is_patients or utc_now() < booking.starts_at - cutoff
         booking.move_to(BookingStatus.CANCELLED)
         booking.cancelled_at = utc_now()
         if goes_back:

@@ -5,6 +5,7 @@ from flask import Flask
 from booking_service.web import (
     book,
     desk,
+    desk_changes,
     embed,
     errors,
     filters,
@@ -35,6 +36,7 @@ def register(app: Flask) -> None:
         joining,
         sign_in,
         desk,
+        desk_changes,
         finance,
         payouts,
         webhooks,

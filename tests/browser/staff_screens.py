@@ -127,6 +127,14 @@ def over(stage: Stage) -> str:
     return _drawer(visit)
 
 
+def move(stage: Stage) -> str:
+    return f"{expected(stage)}/move"
+
+
+def cancel(stage: Stage) -> str:
+    return f"{expected(stage)}/cancel"
+
+
 def search(_: Stage) -> str:
     return "/desk/search"
 
@@ -223,7 +231,7 @@ def ledger(stage: Stage) -> str:
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
-    *(on_the_phone, no_show, over, search, search_that_finds, not_open_to_the_desk),
+    *(on_the_phone, no_show, over, move, cancel, search, search_that_finds, not_open_to_the_desk),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

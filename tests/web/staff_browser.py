@@ -21,7 +21,10 @@ class StaffBrowser:
         return Context().run(self._client.get, path, buffered=True, **more)
 
     def post(self, page: str, path: str, **form) -> TestResponse:
-        token = unescape(_TOKEN.search(self.get(page).text)[1])
+        return self.post_with(unescape(_TOKEN.search(self.get(page).text)[1]), path, **form)
+
+    def post_with(self, token: str, path: str, **form) -> TestResponse:
+        """Send a form of a page that was opened before."""
         return Context().run(self._client.post, path, data={"csrf_token": token, **form})
 
     def post_piece(self, page: str, **form) -> TestResponse:
