@@ -21,6 +21,7 @@ from booking_service.web import (
     texts,
     visit,
     visit_links,
+    walk_ins,
     webhooks,
 )
 
@@ -37,6 +38,7 @@ def register(app: Flask) -> None:
         sign_in,
         desk,
         desk_changes,
+        walk_ins,
         finance,
         payouts,
         webhooks,

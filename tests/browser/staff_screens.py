@@ -135,6 +135,14 @@ def cancel(stage: Stage) -> str:
     return f"{expected(stage)}/cancel"
 
 
+def walk_in(_: Stage) -> str:
+    return "/desk/walk-in"
+
+
+def walk_in_refused(_: Stage) -> Shown:
+    return Shown("/desk/walk-in", press("Book, $39.00 paid"))
+
+
 def search(_: Stage) -> str:
     return "/desk/search"
 
@@ -231,7 +239,8 @@ def ledger(stage: Stage) -> str:
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
-    *(on_the_phone, no_show, over, move, cancel, search, search_that_finds, not_open_to_the_desk),
+    *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
+    *(search, search_that_finds, not_open_to_the_desk),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),
