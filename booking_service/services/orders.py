@@ -14,6 +14,7 @@ from booking_service.gateways.payments import CheckoutOrder
 from booking_service.languages import Language, Sentence, translate
 from booking_service.links import Links
 from booking_service.models import (
+    ON_SALE,
     TEXT_CONSENT_VERSION,
     Actor,
     Booking,
@@ -26,6 +27,13 @@ from booking_service.services import audit
 
 # Stripe refuses a page that ends sooner than 30 minutes from when the request arrives there.
 _SHORTEST_PAGE: Final = timedelta(minutes=30, seconds=30)
+
+# Built once: to build such a statement takes longer than to run it.
+_ACCEPT_ONCE: Final = (
+    insert(TermsAcceptance)
+    .on_conflict_do_nothing(index_elements=[TermsAcceptance.booking_id])
+    .returning(TermsAcceptance.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,7 @@ def agree(session: Session, booking: Booking, consent: Consent) -> Payment:
     Raises:
         TermsChanged: another version of the offer is on sale than the one agreed to.
     """
-    offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
+    offer = session.scalars(ON_SALE).one()
     if consent.terms_version != offer.version:
         raise TermsChanged(
             Sentence("The offer has changed. You haven't been charged; please read it again.")
@@ -102,14 +110,13 @@ def write(
 def _is_accepted_now(session: Session, booking: Booking, offer: Offer, consent: Consent) -> bool:
     """Keep the acceptance of the terms; return False when there is one already."""
     shown = offer.texts(consent.language)
-    accepted = insert(TermsAcceptance).values(
-        booking_id=booking.id,
-        offer_id=offer.id,
-        language=shown.language,
-        terms_hash=shown.terms_hash,
-        accepted_at=utc_now(),
-        address=consent.address,
-        user_agent=consent.user_agent[:400],
-    )
-    once = accepted.on_conflict_do_nothing(index_elements=[TermsAcceptance.booking_id])
-    return session.scalar(once.returning(TermsAcceptance.id)) is not None
+    acceptance = {
+        "booking_id": booking.id,
+        "offer_id": offer.id,
+        "language": shown.language,
+        "terms_hash": shown.terms_hash,
+        "accepted_at": utc_now(),
+        "address": consent.address,
+        "user_agent": consent.user_agent[:400],
+    }
+    return session.connection().scalar(_ACCEPT_ONCE, acceptance) is not None
