@@ -67,12 +67,12 @@ def start(
     with transaction() as session:
         booking = bookings.held(session, booking_id)
         patient = _who_comes(session, booking)
-        payment = orders.agree(session, booking, consent)
-        if payment.checkout_url is not None:
-            return payment.checkout_url
+        asked = orders.agree(session, booking, consent)
+        if asked.checkout_url is not None:
+            return asked.checkout_url
         patient.locale = consent.language
         booking.hold_until(utc_now() + lifetime)
-        order = orders.write(session, booking, payment, consent, links)
+        order = orders.write(session, booking, asked, consent, links)
     return open_page(order, gateway)
 
 
