@@ -10,7 +10,7 @@ from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
 from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
 from booking_service.models.notifications import Channel, Notification, NotificationStatus
-from booking_service.models.offers import Offer, Plan
+from booking_service.models.offers import ON_SALE, Offer, Plan
 from booking_service.models.outbox import OutboxMessage, Topic
 from booking_service.models.patients import Patient, name_key
 from booking_service.models.payments import Payment, PaymentStatus, PaymentTender
@@ -44,6 +44,7 @@ __all__ = [
     "AT_REST",
     "BLOCKING",
     "LIVE",
+    "ON_SALE",
     "OWED",
     "TEXT_CONSENT_VERSION",
     "VISITING",

@@ -1,9 +1,9 @@
 """What is sold: versions of the first-visit offer, and membership plans."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, select
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -57,6 +57,9 @@ class Offer(Base):
             return OfferTexts(language, includes, promise, terms, terms_hash)
         english = (self.includes, self.promise, self.terms, self.terms_hash)
         return OfferTexts(Language.EN, *english)
+
+
+ON_SALE: Final = select(Offer).order_by(Offer.version.desc()).limit(1)
 
 
 class Plan(Base):

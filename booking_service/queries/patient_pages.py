@@ -14,6 +14,7 @@ from booking_service.db import db
 from booking_service.errors import NotFound
 from booking_service.languages import Language, Sentence
 from booking_service.models import (
+    ON_SALE,
     Booking,
     BookingStatus,
     Offer,
@@ -126,7 +127,7 @@ def practice() -> Practice:
 
 def current_offer() -> Offer:
     """Return the offer on sale, detached."""
-    return _offer(db.session.scalar(select(Offer).order_by(Offer.version.desc()).limit(1)))
+    return _offer(db.session.scalar(ON_SALE))
 
 
 def offer(version: int) -> Offer:

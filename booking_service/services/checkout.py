@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
@@ -35,6 +35,16 @@ log: Final = logging.getLogger(__name__)
 _GRACE: Final = timedelta(minutes=1)
 _SWEEP_AT_MOST: Final = 50  # each is two requests; a task has 45 seconds
 
+# Built once: to build such a statement takes longer than to run it.
+_LOCKED: Final = (
+    select(Booking.status).where(Booking.id == bindparam("booking_id")).with_for_update()
+)
+_KEEP_PAGE: Final = (
+    update(Payment)
+    .where(Payment.id == bindparam("payment_id"))
+    .values(stripe_checkout_session_id=bindparam("page_id"), checkout_url=bindparam("page_url"))
+)
+
 # The two answers to money of another amount than the price; finance gives one.
 return_mismatched: Final = receipts.return_mismatched
 accept_mismatched: Final = receipts.accept_mismatched
@@ -57,12 +67,12 @@ def start(
     with transaction() as session:
         booking = bookings.held(session, booking_id)
         patient = _who_comes(session, booking)
-        payment = orders.agree(session, booking, consent)
-        if payment.checkout_url is not None:
-            return payment.checkout_url
+        asked = orders.agree(session, booking, consent)
+        if asked.checkout_url is not None:
+            return asked.checkout_url
         patient.locale = consent.language
         booking.hold_until(utc_now() + lifetime)
-        order = orders.write(session, booking, payment, consent, links)
+        order = orders.write(session, booking, asked, consent, links)
     return open_page(order, gateway)
 
 
@@ -81,13 +91,10 @@ def open_page(order: CheckoutOrder, gateway: PaymentGateway) -> str:
         )
         raise type(error)(sentence) from error
     with transaction() as session:
-        locking = select(Booking.status).where(Booking.id == order.booking_id).with_for_update()
-        is_held = session.scalar(locking) is BookingStatus.HELD
-        session.execute(
-            update(Payment)
-            .where(Payment.id == order.payment_id)
-            .values(stripe_checkout_session_id=page.id, checkout_url=page.url)
-        )
+        status = session.scalar(_LOCKED, {"booking_id": order.booking_id})
+        is_held = status is BookingStatus.HELD
+        kept = {"payment_id": order.payment_id, "page_id": page.id, "page_url": page.url}
+        session.connection().execute(_KEEP_PAGE, kept)
     if not is_held:
         gateway.expire_checkout(page.id)
         raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))

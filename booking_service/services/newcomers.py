@@ -13,9 +13,9 @@ from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
 from booking_service.languages import Language
 from booking_service.models import (
+    ON_SALE,
     Actor,
     Booking,
-    Offer,
     Patient,
     Practice,
     WaitlistEntry,
@@ -140,7 +140,7 @@ def told(session: Session, entry: WaitlistEntry, held: Booking) -> dict[str, Any
         "practice": session.scalars(select(Practice)).one(),
         "booking": held,
         "opening": held,
-        "offer": session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one(),
+        "offer": session.scalars(ON_SALE).one(),
         "newcomer": entry,
         "email": entry.email,
         "locale": entry.locale,

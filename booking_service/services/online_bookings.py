@@ -44,8 +44,8 @@ def book(
         # The patient before the time: whoever locks both does it in this order.
         who = (patients.keep_holding(session, wanted.details), wanted.details.booked_by)
         booking = holds.put(session, slot, lifetime, wanted.source, who)
-        payment = orders.agree(session, booking, wanted.consent)
-        order = orders.write(session, booking, payment, wanted.consent, links)
+        asked = orders.agree(session, booking, wanted.consent)
+        order = orders.write(session, booking, asked, wanted.consent, links)
     try:
         return booking, checkout.open_page(order, gateway)
     except BookingServiceError:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID, uuid4
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -14,6 +15,7 @@ from booking_service.gateways.payments import CheckoutOrder
 from booking_service.languages import Language, Sentence, translate
 from booking_service.links import Links
 from booking_service.models import (
+    ON_SALE,
     TEXT_CONSENT_VERSION,
     Actor,
     Booking,
@@ -26,6 +28,17 @@ from booking_service.services import audit
 
 # Stripe refuses a page that ends sooner than 30 minutes from when the request arrives there.
 _SHORTEST_PAGE: Final = timedelta(minutes=30, seconds=30)
+
+# Built once: to build such a statement takes longer than to run it.
+_ACCEPT_ONCE: Final = (
+    insert(TermsAcceptance)
+    .on_conflict_do_nothing(index_elements=[TermsAcceptance.booking_id])
+    .returning(TermsAcceptance.id)
+)
+_ASK: Final = insert(Payment)
+_ASKED: Final = select(
+    Payment.id, Payment.offer_id, Payment.amount_cents, Payment.currency, Payment.checkout_url
+).where(Payment.booking_id == bindparam("booking_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,55 +53,66 @@ class Consent:
     texts: bool = False  # reminders by text message
 
 
-def agree(session: Session, booking: Booking, consent: Consent) -> Payment:
-    """Keep what was agreed to, and return the booking's payment under those terms.
+class Asked(NamedTuple):
+    """The payment that is asked for, and where to pay it, if its page was opened."""
+
+    payment_id: UUID
+    offer_id: UUID
+    amount_cents: int
+    currency: str
+    checkout_url: str | None
+
+
+def agree(session: Session, booking: Booking, consent: Consent) -> Asked:
+    """Keep what was agreed to, and return what is to be paid under those terms.
 
     Agreeing again while the page is open changes nothing that was agreed to.
 
     Raises:
         TermsChanged: another version of the offer is on sale than the one agreed to.
     """
-    offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
+    offer = session.scalars(ON_SALE).one()
     if consent.terms_version != offer.version:
         raise TermsChanged(
             Sentence("The offer has changed. You haven't been charged; please read it again.")
         )
     if not _is_accepted_now(session, booking, offer, consent):
-        known = session.scalar(select(Payment).where(Payment.booking_id == booking.id))
+        known = session.execute(_ASKED, {"booking_id": booking.id}).one_or_none()
         if known is not None:
-            return known
-    payment = Payment(
-        booking_id=booking.id,
-        offer_id=offer.id,
-        amount_cents=offer.price_cents,
-        currency=offer.currency,
-        created_at=utc_now(),
-    )
-    session.add(payment)
-    session.flush()
-    return payment
+            return Asked(*known)
+    asked = Asked(uuid4(), offer.id, offer.price_cents, offer.currency, None)
+    payment = {
+        "id": asked.payment_id,
+        "booking_id": booking.id,
+        "offer_id": asked.offer_id,
+        "amount_cents": asked.amount_cents,
+        "currency": asked.currency,
+        "created_at": utc_now(),
+    }
+    session.connection().execute(_ASK, payment)
+    return asked
 
 
 def write(
-    session: Session, booking: Booking, payment: Payment, consent: Consent, links: Links
+    session: Session, booking: Booking, asked: Asked, consent: Consent, links: Links
 ) -> CheckoutOrder:
     """Note what else was ticked, and return what Stripe's page is to say."""
     booking.save_card = consent.save_card
     if consent.texts != (booking.texts_agreed_at is not None):
         booking.texts_agreed_at = utc_now() if consent.texts else None
         booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
-    audit.record(session, Actor.patient(), "terms.accept", booking.id, offer=str(payment.offer_id))
+    audit.record(session, Actor.patient(), "terms.accept", booking.id, offer=str(asked.offer_id))
     hold_ends: datetime = booking.hold_expires_at or utc_now()
     note = Sentence(
         "%(amount)s goes back to this card if you become a member "
         "at this visit, as the first-visit terms say.",
-        amount=dollars(payment.amount_cents),
+        amount=dollars(asked.amount_cents),
     )
     return CheckoutOrder(
         booking_id=booking.id,
-        payment_id=payment.id,
-        amount_cents=payment.amount_cents,
-        currency=payment.currency,
+        payment_id=asked.payment_id,
+        amount_cents=asked.amount_cents,
+        currency=asked.currency,
         save_card=booking.save_card,
         expires_at=max(hold_ends, utc_now() + _SHORTEST_PAGE),
         return_url=links.done(booking.id),
@@ -102,14 +126,13 @@ def write(
 def _is_accepted_now(session: Session, booking: Booking, offer: Offer, consent: Consent) -> bool:
     """Keep the acceptance of the terms; return False when there is one already."""
     shown = offer.texts(consent.language)
-    accepted = insert(TermsAcceptance).values(
-        booking_id=booking.id,
-        offer_id=offer.id,
-        language=shown.language,
-        terms_hash=shown.terms_hash,
-        accepted_at=utc_now(),
-        address=consent.address,
-        user_agent=consent.user_agent[:400],
-    )
-    once = accepted.on_conflict_do_nothing(index_elements=[TermsAcceptance.booking_id])
-    return session.scalar(once.returning(TermsAcceptance.id)) is not None
+    acceptance = {
+        "booking_id": booking.id,
+        "offer_id": offer.id,
+        "language": shown.language,
+        "terms_hash": shown.terms_hash,
+        "accepted_at": utc_now(),
+        "address": consent.address,
+        "user_agent": consent.user_agent[:400],
+    }
+    return session.connection().scalar(_ACCEPT_ONCE, acceptance) is not None

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Exists, exists, select, true, update
+from sqlalchemy import Exists, bindparam, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -41,6 +41,36 @@ _UNDER_WAY: Final = tuple(
     set(RefundStatus)
     - {RefundStatus.SUCCEEDED, RefundStatus.EXTERNAL, RefundStatus.SETTLED_OTHERWISE}
 )
+
+
+# Built once: to build such a statement takes longer than to run it.
+_SAME_PERSON: Final = (Patient.name_key == bindparam("name_key")) & (
+    (Patient.email == bindparam("email")) | (Patient.phone == bindparam("phone"))
+)
+_KNOWN: Final = (
+    select(Patient.id)
+    .where(
+        _SAME_PERSON,
+        exists().where(Booking.patient_id == Patient.id, Booking.status.in_(VISITING))
+        | exists().where(Membership.patient_id == Patient.id),
+    )
+    .limit(1)
+)
+_THEY: Final = select(Patient.id).where(
+    (Patient.email == bindparam("email")) | (Patient.phone == bindparam("phone"))
+)
+_THEIR_HOLDS: Final = select(Booking.hold_expires_at).where(
+    # An array is made first, whatever the planner knows: it never goes through everybody's holds.
+    Booking.patient_id == func.any(func.array(_THEY.scalar_subquery())),
+    Booking.status == BookingStatus.HELD,
+    Booking.id.is_distinct_from(bindparam("besides", type_=Booking.id.type)),
+)
+_KEEP: Final = insert(Patient)
+_KEEP_ONCE: Final = _KEEP.on_conflict_do_update(
+    index_elements=[Patient.name_key, Patient.email],
+    # Only somebody without a visit comes this far: correcting a typing error is all it does.
+    set_={name: _KEEP.excluded[name] for name in ("name", "phone", "locale")},
+).returning(Patient.id)
 
 
 def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) -> None:
@@ -84,23 +114,10 @@ def _refuse_one_more_hold(session: Session, details: PatientDetails, besides: UU
         TooManyHolds: until one of them ends.
     """
     now = utc_now()
-    they = select(Patient.id).where(
-        (Patient.email == details.email) | (Patient.phone == details.phone)
-    )
-    theirs = (
-        select(Booking.hold_expires_at)
-        .where(
-            Booking.patient_id.in_(they),
-            Booking.status == BookingStatus.HELD,
-            Booking.hold_expires_at > now,
-            Booking.id != besides if besides else true(),
-        )
-        .order_by(Booking.hold_expires_at.desc())
-        .limit(_MOST_HOLDS)
-    )
-    ends = [end for end in session.scalars(theirs) if end is not None]
-    if len(ends) == _MOST_HOLDS:
-        raise TooManyHolds(_MOST_HOLDS, ends[-1] - now)
+    theirs = {"email": details.email, "phone": details.phone, "besides": besides}
+    ends = sorted(end for end in session.scalars(_THEIR_HOLDS, theirs) if end and end > now)
+    if len(ends) >= _MOST_HOLDS:
+        raise TooManyHolds(_MOST_HOLDS, ends[-_MOST_HOLDS] - now)
 
 
 def keep(session: Session, details: PatientDetails) -> UUID:
@@ -117,14 +134,7 @@ def keep(session: Session, details: PatientDetails) -> UUID:
         "locale": details.locale,
     }
     refuse_if_known(session, Patient(**wanted))
-    upsert = insert(Patient).values(wanted)
-    # Only somebody without a visit comes this far: correcting a typing error is all it does.
-    corrected = {name: wanted[name] for name in ("name", "phone", "locale")}
-    return session.scalars(
-        upsert.on_conflict_do_update(
-            index_elements=[Patient.name_key, Patient.email], set_=corrected
-        ).returning(Patient.id)
-    ).one()
+    return session.connection().scalars(_KEEP_ONCE, wanted).one()
 
 
 def refuse_if_known(session: Session, patient: Patient) -> None:
@@ -136,13 +146,8 @@ def refuse_if_known(session: Session, patient: Patient) -> None:
     Raises:
         NotANewPatient: they have a first visit, past or to come, or a membership.
     """
-    same_person = (Patient.name_key == patient.name_key) & (
-        (Patient.email == patient.email) | (Patient.phone == patient.phone)
-    )
-    has_visit = exists().where(Booking.patient_id == Patient.id, Booking.status.in_(VISITING))
-    is_member = exists().where(Membership.patient_id == Patient.id)
-    known = select(Patient.id).where(same_person, has_visit | is_member).limit(1)
-    if session.scalar(known) is not None:
+    person = {"name_key": patient.name_key, "email": patient.email, "phone": patient.phone}
+    if session.scalar(_KNOWN, person) is not None:
         raise NotANewPatient(
             Sentence(
                 "This offer is for a first visit. You haven't been charged. Please call us to book."

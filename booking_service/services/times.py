@@ -4,17 +4,45 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, bindparam, select
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.errors import FieldError, Invalid
 from booking_service.languages import Sentence
 from booking_service.models import Practice, Practitioner, TimeOff, WorkingHours
-from booking_service.models.timetable import is_offered
+from booking_service.models.timetable import Absence, Shift, is_offered
 
 # What refuses a second live booking of a practitioner at one time.
 NO_OVERLAP: Final = "ex_bookings_no_overlap"
+
+# Built once: to build such a statement takes longer than to run it.
+_BOOKABLE: Final = (
+    select(Practitioner.is_bookable)
+    .where(Practitioner.id == bindparam("practitioner_id"))
+    .with_for_update(key_share=True)
+)
+_PRACTICE: Final = select(Practice)
+# Every span of work beside every absence around a time: who never works offers nothing.
+_WORK: Final = (
+    select(
+        WorkingHours.weekday,
+        WorkingHours.opens_minute,
+        WorkingHours.closes_minute,
+        TimeOff.starts_at,
+        TimeOff.ends_at,
+    )
+    .outerjoin(
+        TimeOff,
+        and_(
+            (TimeOff.practitioner_id == WorkingHours.practitioner_id)
+            | TimeOff.practitioner_id.is_(None),
+            TimeOff.ends_at > bindparam("starts_at"),
+            TimeOff.starts_at < bindparam("ends_at"),
+        ),
+    )
+    .where(WorkingHours.practitioner_id == bindparam("practitioner_id"))
+)
 
 
 class Slot(NamedTuple):
@@ -31,12 +59,7 @@ def queue_up(session: Session, practitioner_id: UUID) -> bool:
     Without the queue two who take overlapping times can wait for each other inside the
     constraint, which would end in a deadlock.
     """
-    is_bookable = session.scalar(
-        select(Practitioner.is_bookable)
-        .where(Practitioner.id == practitioner_id)
-        .with_for_update(key_share=True)
-    )
-    return bool(is_bookable)
+    return bool(session.scalar(_BOOKABLE, {"practitioner_id": practitioner_id}))
 
 
 def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -> timedelta:
@@ -48,17 +71,11 @@ def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -
     if not queue_up(session, practitioner_id):
         detail = Sentence("Choose one of our doctors")
         raise Invalid(FieldError("practitioner_id", "unknown", detail))
-    practice = session.scalars(select(Practice)).one()
-    hours = session.scalars(
-        select(WorkingHours).where(WorkingHours.practitioner_id == practitioner_id)
-    ).all()
-    time_off = session.scalars(
-        select(TimeOff).where(
-            (TimeOff.practitioner_id == practitioner_id) | TimeOff.practitioner_id.is_(None),
-            TimeOff.ends_at > starts_at,
-            TimeOff.starts_at < starts_at + practice.visit_length,
-        )
-    ).all()
+    practice = session.scalars(_PRACTICE).one()
+    visit = {"starts_at": starts_at, "ends_at": starts_at + practice.visit_length}
+    rows = session.execute(_WORK, {"practitioner_id": practitioner_id, **visit}).all()
+    hours = {Shift(row.weekday, row.opens_minute, row.closes_minute) for row in rows}
+    time_off = {Absence(row.starts_at, row.ends_at) for row in rows if row.starts_at}
     if not is_offered(practice, hours, time_off, starts_at, utc_now()):
         detail = Sentence("Choose one of the times shown")
         raise Invalid(FieldError("starts_at", "not_offered", detail))

@@ -13,6 +13,7 @@ from booking_service.db import transaction, violated
 from booking_service.errors import FieldError, Invalid, NotANewPatient, SlotTaken, TermsChanged
 from booking_service.languages import Language
 from booking_service.models import (
+    ON_SALE,
     Actor,
     Booking,
     BookingStatus,
@@ -89,7 +90,7 @@ def _book(
     practice = session.scalars(select(Practice)).one()
     if local_day(starts_at, practice.zone) != local_day(now, practice.zone):
         raise Invalid(FieldError("starts_at", "not_today", "A walk-in is a visit of today."))
-    offer = session.scalars(select(Offer).order_by(Offer.version.desc()).limit(1)).one()
+    offer = session.scalars(ON_SALE).one()
     if paid.terms_version != offer.version:
         raise TermsChanged("The offer has changed; show the patient the new terms.")
     patient_id = patients.keep(session, details)
