@@ -301,18 +301,6 @@ def test_a_slow_stripe_is_unavailable(settings, app, stripe):
     stripe.release(fault)
 
 
-def test_calls_go_through_the_proxy_that_the_environment_names(settings, app, stripe, monkeypatch):
-    away = replace(settings, stripe_api_base="http://stripe.invalid")
-    monkeypatch.setenv("http_proxy", settings.stripe_api_base)
-
-    proxied = StripeGateway(away, timedelta(seconds=5)).open_checkout(order())
-
-    assert proxied.id.startswith("cs_")
-    monkeypatch.setenv("no_proxy", "stripe.invalid")
-    with pytest.raises(GatewayUnavailable):
-        StripeGateway(away, timedelta(seconds=5)).open_checkout(order())
-
-
 def test_what_stripe_does_not_know_is_refused(gateway):
     for call in (
         lambda: gateway.find_checkout("cs_test_unknown"),
