@@ -1,0 +1,57 @@
+"""Somebody stands at the desk: how often it must press to check them in and make them a member."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from booking_service.models import Booking, BookingStatus, Membership
+from tests.browser.test_every_screen import sign_in
+from tests.factories import all_of, paid, plan
+
+pytestmark = pytest.mark.browser
+
+MOST_TO_CONVERT, MOST_TO_CHECK_IN = 5, 1
+# What is pressed is counted in the window's name, which outlives its pages.
+COUNT = """
+  const add = (event) => {
+    if (["Control", "Shift", "Meta"].includes(event.key)) return;
+    window.name = String(Number(window.name) + 1);
+  };
+  for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, add, true);
+"""
+
+
+@pytest.fixture
+def desk(live, noon, seeded, stripe, phones) -> Page:
+    """The desk's screen at a visit of today; its inputs are counted, across pages."""
+    paid(stripe)
+    page = phones(viewport={"width": 1366, "height": 768}, base_url=live)
+    sign_in(page, seeded, "front_desk")
+    page.add_init_script(COUNT)
+    page.goto(f"/desk/visit/{all_of(Booking)[0].id}")
+    page.evaluate("window.name = '0'")
+    return page
+
+
+def inputs(page: Page) -> int:
+    return int(page.evaluate("window.name"))
+
+
+def test_checking_in_is_one_press(desk):
+    desk.get_by_role("button", name="Check in").click()
+
+    expect(desk.get_by_role("heading", name="Dana is here")).to_be_visible()
+    assert inputs(desk) <= MOST_TO_CHECK_IN
+    assert all_of(Booking)[0].status is BookingStatus.ARRIVED
+
+
+def test_a_patient_becomes_a_member_with_five_inputs_at_most(desk):
+    desk.get_by_role("button", name="Check in").click()
+    desk.get_by_role("button", name="Treatment began").click()
+    expect(desk.get_by_role("button", name="Start membership")).to_be_in_viewport()
+    desk.keyboard.press("2")
+    desk.keyboard.press("Control+Enter")
+
+    expect(desk.get_by_role("button", name="Undo")).to_be_focused()
+    assert 4 <= inputs(desk) <= MOST_TO_CONVERT
+    [membership] = all_of(Membership)
+    assert membership.plan_id == plan("Corrective").id
