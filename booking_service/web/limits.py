@@ -33,12 +33,14 @@ def register(app: Flask) -> None:
     limiter = _limiter(settings)
     limiter.init_app(app)
     holds = f"{settings.holds_per_client} per 10 minutes"
-    picking = limiter.shared_limit(holds, "holds")
+    picking = limiter.shared_limit(holds, "holds", deduct_when=_is_kept)
     _limit(app, "book.place", picking)
     _limit(app, "book.checkout.again", picking)
     # Programs on this machine are not counted: a proxy here that nobody told us of would make all
     # patients one client, and so would a benchmark.
-    by_program = limiter.shared_limit(holds, "holds", exempt_when=_is_on_this_machine)
+    by_program = limiter.shared_limit(
+        holds, "holds", exempt_when=_is_on_this_machine, deduct_when=_is_kept
+    )
     _limit(app, "api_bookings.post_booking", by_program)
     _limit(app, "visit_links.ask", limiter.limit(_FINDS))
     refusals = limiter.limit(_SIGN_INS, deduct_when=_is_refused)
@@ -99,6 +101,11 @@ def _account() -> str:
     email = request.form.get("email", "").strip().lower()
     secret = f"sign-in:{current_app.extensions['settings'].secret_key}"
     return hmac.digest(secret.encode(), email.encode(), "sha256").hex()
+
+
+def _is_kept(response: Response) -> bool:
+    """Whether a time is kept now: who comes too late for one has taken nothing from anybody."""
+    return response.status_code in (HTTPStatus.SEE_OTHER, HTTPStatus.CREATED)
 
 
 def _is_refused(response: Response) -> bool:

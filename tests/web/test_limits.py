@@ -26,7 +26,7 @@ from tests.web.staff_browser import words
 
 SOMEBODY, SOMEBODY_ELSE = "203.0.113.7", "203.0.113.8"
 FEW = 3
-OK, NO_TIME, TOO_MANY = 200, 422, 429
+OK, KEPT, BOOKED, NO_TIME, TOO_MANY = 200, 303, 201, 422, 429
 
 
 class Visitor:
@@ -46,15 +46,31 @@ class Visitor:
             environ_base={"REMOTE_ADDR": address},
         )
 
-    def pick(self, address: str = SOMEBODY, says: str | None = None) -> int:
-        """Pick what is no time: it is counted like any other."""
-        return self.send("/book", address, says, slot="none").status_code
+    def free(self) -> str:
+        """The first free time, as its button sends it."""
+        page = self.client.get("/book", environ_base={"REMOTE_ADDR": "198.51.100.1"})
+        return re.search(r'name="slot" value="([^"]+)"', page.text)[1]
 
-    def book(self, address: str, says: str | None = None) -> TestResponse:
-        """Book by API what makes no sense: it is counted, too."""
+    def pick(self, address: str = SOMEBODY, says: str | None = None) -> int:
+        """Pick the first free time; whoever holds one already leaves it."""
+        return self.send("/book", address, says, slot=self.free()).status_code
+
+    def book(self, address: str, says: str | None = None, **changes: object) -> TestResponse:
+        """Book the first free time by API, for somebody new."""
+        practitioner_id, _, starts_at = self.free().partition("@")
+        name = uuid4().hex
+        number = f"518{uuid4().int % 8_000_000 + 2_000_000}"
+        body = {
+            "practitioner_id": practitioner_id,
+            "starts_at": starts_at,
+            "patient": {"name": name, "email": f"{name}@example.com", "phone": number},
+            "accept_terms_version": 1,
+        }
         headers = {"X-Forwarded-For": says} if says else {}
         environ = {"REMOTE_ADDR": address}
-        return self.client.post("/api/v1/bookings", json={}, headers=headers, environ_base=environ)
+        return self.client.post(
+            "/api/v1/bookings", json=body | changes, headers=headers, environ_base=environ
+        )
 
 
 @pytest.fixture
@@ -94,8 +110,16 @@ def picks(visitor: Visitor, *addresses: str) -> list[int]:
 
 
 def test_a_client_picks_so_often_and_no_more(visitor):
-    assert picks(visitor, *[SOMEBODY] * (FEW + 1)) == [NO_TIME] * FEW + [TOO_MANY]
-    assert visitor.pick(SOMEBODY_ELSE) == NO_TIME
+    assert picks(visitor, *[SOMEBODY] * (FEW + 1)) == [KEPT] * FEW + [TOO_MANY]
+    assert visitor.pick(SOMEBODY_ELSE) == KEPT
+
+
+def test_who_is_given_no_time_is_not_counted(visitor):
+    for _ in range(FEW + 1):
+        assert visitor.send("/book", SOMEBODY, slot="none").status_code == NO_TIME
+        assert visitor.book(SOMEBODY, starts_at="2020-01-01T09:00Z").status_code == NO_TIME
+
+    assert visitor.pick() == KEPT
 
 
 def test_the_page_says_where_the_money_is_and_when_to_try_again(visitor):
@@ -116,42 +140,43 @@ def test_all_ways_to_pick_are_one_count(visitor, app):
     held = hold(free_slot())
     again = f"/book/{app.extensions['links'].token(Purpose.HOLD, held)}/again"
 
-    assert visitor.pick() == NO_TIME
-    assert visitor.send(again, SOMEBODY).status_code == 303
-    assert visitor.book(SOMEBODY).status_code == NO_TIME
+    assert visitor.pick() == KEPT
+    assert visitor.send(again, SOMEBODY).status_code == KEPT
+    assert visitor.book(SOMEBODY).status_code == BOOKED
+    made = len(bookings())
     assert visitor.pick() == TOO_MANY
     assert visitor.book(SOMEBODY).status_code == TOO_MANY
     assert visitor.send(again, SOMEBODY).status_code == TOO_MANY
-    assert len(bookings()) == 2
+    assert len(bookings()) == made
 
 
 def test_a_window_moves_and_does_not_begin_anew(visitor, hours_later):
     hours_later(0)
-    assert picks(visitor, *[SOMEBODY] * 2) == [NO_TIME] * 2
+    assert picks(visitor, *[SOMEBODY] * 2) == [KEPT] * 2
     hours_later(300)
-    assert visitor.pick() == NO_TIME
+    assert visitor.pick() == KEPT
 
     hours_later(601)
 
-    assert picks(visitor, *[SOMEBODY] * 3) == [NO_TIME, NO_TIME, TOO_MANY]
+    assert picks(visitor, *[SOMEBODY] * 3) == [KEPT, KEPT, TOO_MANY]
 
 
 def test_what_an_untrusted_client_says_of_itself_changes_nothing(visitor):
     for nth in range(FEW):
-        assert visitor.pick(says=f"198.51.100.{nth}, 10.0.0.{nth}") == NO_TIME
+        assert visitor.pick(says=f"198.51.100.{nth}, 10.0.0.{nth}") == KEPT
     assert visitor.pick(says="127.0.0.1") == TOO_MANY
     assert visitor.book(SOMEBODY, says="127.0.0.1").status_code == TOO_MANY
-    assert visitor.pick(SOMEBODY_ELSE, says=SOMEBODY) == NO_TIME
+    assert visitor.pick(SOMEBODY_ELSE, says=SOMEBODY) == KEPT
 
 
 def test_behind_a_trusted_proxy_each_client_is_one_whatever_it_adds(serve):
     visitor, proxy = serve(trusted_proxy_count=1), "10.0.0.1"
     for nth in range(FEW):
-        assert visitor.pick(proxy, says=f"198.51.100.{nth}, {SOMEBODY}") == NO_TIME
+        assert visitor.pick(proxy, says=f"198.51.100.{nth}, {SOMEBODY}") == KEPT
 
     assert visitor.pick(proxy, says=f"127.0.0.1, {SOMEBODY}") == TOO_MANY
     assert visitor.book(proxy, says=f"127.0.0.1, {SOMEBODY}").status_code == TOO_MANY
-    assert visitor.pick(proxy, says=f"{SOMEBODY}, {SOMEBODY_ELSE}") == NO_TIME
+    assert visitor.pick(proxy, says=f"{SOMEBODY}, {SOMEBODY_ELSE}") == KEPT
 
 
 @pytest.mark.parametrize(
@@ -162,8 +187,8 @@ def test_behind_a_trusted_proxy_each_client_is_one_whatever_it_adds(serve):
     ],
 )
 def test_a_client_is_one_in_all_its_addresses(visitor, first, same, other):
-    assert picks(visitor, first, same, first, same) == [NO_TIME] * 3 + [TOO_MANY]
-    assert visitor.pick(other) == NO_TIME
+    assert picks(visitor, first, same, first, same) == [KEPT] * 3 + [TOO_MANY]
+    assert visitor.pick(other) == KEPT
 
 
 def test_the_api_answers_with_a_problem_document(visitor):
@@ -185,8 +210,8 @@ def test_the_api_answers_with_a_problem_document(visitor):
 
 @pytest.mark.parametrize("here", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])
 def test_programs_on_this_machine_are_not_counted_and_its_browsers_are(visitor, here):
-    assert {visitor.book(here).status_code for _ in range(FEW + 2)} == {NO_TIME}
-    assert picks(visitor, *[here] * (FEW + 1)) == [NO_TIME] * FEW + [TOO_MANY]
+    assert {visitor.book(here).status_code for _ in range(FEW + 2)} == {BOOKED}
+    assert picks(visitor, *[here] * (FEW + 1)) == [KEPT] * FEW + [TOO_MANY]
 
 
 def test_links_are_asked_for_ten_times_an_hour(visitor, hours_later):
@@ -280,7 +305,7 @@ def test_without_redis_everybody_is_served_at_once_and_still_counted(serve, trou
         answers = [took(visitor.pick) for _ in range(FEW + 2)]
         page = took(lambda: visitor.client.get("/book").status_code)
 
-    assert [status for status, _ in answers] == [NO_TIME] * FEW + [TOO_MANY] * 2
+    assert [status for status, _ in answers] == [KEPT] * FEW + [TOO_MANY] * 2
     assert page[0] == OK
     # Redis is waited for a moment once, and then only now and then.
     assert max(seconds for _, seconds in [*answers, page]) < 1.5
