@@ -44,7 +44,12 @@
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const list = page.getElementById(form.dataset.swap);
     if (!list) return form.submit();
-    document.getElementById(form.dataset.swap).replaceWith(list);
+    const old = document.getElementById(list.id), at = document.activeElement;
+    const isIn = old.contains(at);
+    old.replaceWith(list);
+    // Whoever went on into the list meanwhile stays there, or goes back to the filters.
+    const same = [...all("a, button", list)].find((stop) => stop.href === at.href && stop.value === at.value);
+    if (isIn) (same ?? form.querySelector(":checked")).focus();
     document.getElementById("said").textContent = list.dataset.said;
     history.replaceState(null, "", address);
   };

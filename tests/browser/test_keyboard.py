@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser.keys import Keys
 from tests.browser.patient import DANA, headline, is_booked, money
@@ -93,6 +93,26 @@ def check_and_pay(page, keys: Keys) -> None:
         keys.type(text)
     keys.tab_to("Pay $39.00")
     keys.open()
+
+
+@pytest.mark.parametrize(("day", "stays"), [("Wed", "Wed"), ("Mon", "Morning")])
+def test_a_list_that_comes_late_takes_no_focus_away(live, seeded, page, day, stays):
+    """Monday has no morning any more: its stop is gone, and the filter is the next best."""
+    page.goto(f"{live}/book")
+    keys, asked = Keys(page), []
+
+    def keep_waiting(route: Route) -> None:
+        asked.append(route)
+
+    page.route("**/book?*", keep_waiting)
+    keys.tab_to("Any")
+    keys.press("ArrowRight")
+    keys.tab_to(day)
+
+    asked[0].continue_()
+
+    expect(page.locator("#said")).to_have_text(re.compile(r"^\d+ times from"))
+    assert keys.look()["words"].startswith(stays)
 
 
 def test_from_the_offer_to_a_cancelled_visit_without_a_mouse(live, seeded, page):
