@@ -48,7 +48,8 @@
     const isIn = old.contains(at);
     old.replaceWith(list);
     // Whoever went on into the list meanwhile stays there, or goes back to the filters.
-    const same = [...all("a, button", list)].find((stop) => stop.href === at.href && stop.value === at.value);
+    const same = [...all("a, button, h3", list)]
+      .find((stop) => ["href", "value", "id"].every((name) => stop[name] === at[name]));
     if (isIn) (same ?? form.querySelector(":checked")).focus();
     document.getElementById("said").textContent = list.dataset.said;
     history.replaceState(null, "", address);

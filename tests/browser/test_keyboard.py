@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.keys import Keys
 from tests.browser.patient import DANA, headline, is_booked, money
@@ -38,7 +38,7 @@ def choose_a_time(page, keys: Keys) -> None:
     assert "part=morning" in page.url
     assert keys.look()["words"] == "Morning"
     keys.press("ArrowLeft")
-    expect(page.locator("section[aria-labelledby=soon]")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/book\?$"))
     assert keys.tab()["kind"] == "SELECT"
     keys.tab_to("Wed")
     keys.press("Enter")
@@ -95,16 +95,18 @@ def check_and_pay(page, keys: Keys) -> None:
     keys.open()
 
 
+def kept_waiting(page: Page) -> list[Route]:
+    """Return what the filters will ask for, none of it answered."""
+    asked: list[Route] = []
+    page.route("**/book?*", lambda route: asked.append(route))
+    return asked
+
+
 @pytest.mark.parametrize(("day", "stays"), [("Wed", "Wed"), ("Mon", "Morning")])
 def test_a_list_that_comes_late_takes_no_focus_away(live, seeded, page, day, stays):
     """Monday has no morning any more: its stop is gone, and the filter is the next best."""
     page.goto(f"{live}/book")
-    keys, asked = Keys(page), []
-
-    def keep_waiting(route: Route) -> None:
-        asked.append(route)
-
-    page.route("**/book?*", keep_waiting)
+    keys, asked = Keys(page), kept_waiting(page)
     keys.tab_to("Any")
     keys.press("ArrowRight")
     keys.tab_to(day)
@@ -113,6 +115,21 @@ def test_a_list_that_comes_late_takes_no_focus_away(live, seeded, page, day, sta
 
     expect(page.locator("#said")).to_have_text(re.compile(r"^\d+ times from"))
     assert keys.look()["words"].startswith(stays)
+
+
+def test_a_list_that_comes_late_keeps_the_day_that_was_jumped_to(live, seeded, page):
+    page.goto(f"{live}/book")
+    keys, asked = Keys(page), kept_waiting(page)
+    keys.tab_to("Any")
+    keys.press("ArrowRight")
+    keys.tab_to("Wed")
+    keys.press("Enter")
+
+    asked[0].continue_()
+
+    expect(page.locator("#said")).to_have_text(re.compile(r"^\d+ times from"))
+    assert keys.tab()["words"] == "12:00 AM"
+    assert "@2026-11-25" in page.evaluate("document.activeElement.value")
 
 
 def test_from_the_offer_to_a_cancelled_visit_without_a_mouse(live, seeded, page):
