@@ -47,9 +47,9 @@
     const old = document.getElementById(list.id), at = document.activeElement;
     const isIn = old.contains(at);
     old.replaceWith(list);
-    // Whoever went on into the list meanwhile stays there, or goes back to the filters.
-    const same = [...all("a, button, h3", list)]
-      .find((stop) => ["href", "value", "id"].every((name) => stop[name] === at[name]));
+    // Whoever went on into it stays there, or goes back to the filters.
+    const name = (stop) => [stop.href, stop.value, stop.id].join();
+    const same = [...all("a, button, h3", list)].find((stop) => name(stop) === name(at));
     if (isIn) (same ?? form.querySelector(":checked")).focus();
     document.getElementById("said").textContent = list.dataset.said;
     history.replaceState(null, "", address);
@@ -58,7 +58,7 @@
     form.addEventListener("change", () => swap(form).catch(() => form.submit()));
   }
 
-  // A phone in another zone: the clinic's time counts, and what that is here.
+  // A phone in another zone: what the clinic's clock says.
   for (const zone of all("[data-zone]")) {
     const clock = { hour: "numeric", minute: "2-digit", hour12: true };
     const at = (timeZone) => new Intl.DateTimeFormat(document.documentElement.lang.slice(0, 2), { ...clock, timeZone }).format();
