@@ -14,13 +14,13 @@
     form.dataset.sent = "yes";
     event.submitter?.setAttribute("aria-disabled", "true");
   });
-  // Going back shows the page as it was left: it may send again.
+  // Going back shows the page as it was: it may send again.
   addEventListener("pageshow", () => {
     for (const form of all("form[data-sent]")) delete form.dataset.sent;
     for (const button of all("button[aria-disabled]")) button.removeAttribute("aria-disabled");
   });
 
-  // Minutes left beside the clock time; words when they are over.
+  // Minutes left beside the clock; words when they are over.
   const tell = () => {
     for (const note of all("[data-until]")) {
       const minutes = Math.ceil((new Date(note.dataset.until) - Date.now()) / 60000);
