@@ -75,6 +75,7 @@ class Booking(Base):
             unique=True,
             postgresql_where=text(
                 "status IN ('confirmed', 'arrived', 'in_treatment', 'completed')"
+                " AND merged_from_id IS NULL"
             ),
         ),
         Index("ix_bookings_starts_at", "starts_at"),
@@ -89,6 +90,8 @@ class Booking(Base):
     code: Mapped[str] = mapped_column(unique=True, default=new_code)
     practitioner_id: Mapped[UUID] = mapped_column(ForeignKey("practitioners.id"))
     patient_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"), index=True)
+    # The record it was booked with, when that was merged into the patient's: history stays.
+    merged_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"))
     booked_by: Mapped[str | None]  # who books for the patient, by name; none: the patient does
     status: Mapped[BookingStatus] = mapped_column(default=BookingStatus.HELD)
     starts_at: Mapped[datetime]
@@ -115,7 +118,7 @@ class Booking(Base):
     # Only a link of this version opens the patient's page.
     link_version: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="0")
 
-    patient: Mapped[Patient | None] = relationship(lazy="raise")
+    patient: Mapped[Patient | None] = relationship(lazy="raise", foreign_keys=patient_id)
     practitioner: Mapped[Practitioner] = relationship(lazy="raise")
 
     def hold_until(self, at: datetime) -> None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey
+from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from booking_service.db import Base
@@ -41,6 +41,7 @@ class Payment(Base):
             " THEN stripe_payment_intent_id ELSE reference END IS NOT NULL)",
             name="paid_is_proven",
         ),
+        Index("ix_payments_card_last4", "card_last4"),
     )
 
     booking_id: Mapped[UUID] = mapped_column(ForeignKey("bookings.id"), unique=True)

@@ -53,25 +53,41 @@ def find(words: str) -> Found | None:
     )
 
 
-def _fits(words: str) -> ColumnElement[bool] | None:
-    digits = "".join(letter for letter in words if letter.isdigit())
-    if digits and not any(letter.isalpha() for letter in words):
-        if len(digits) < _FEWEST_DIGITS:
-            return None
-        return or_(Patient.phone.endswith(digits), Payment.card_last4 == digits)
-    if len(words) < _FEWEST_LETTERS:
+def people(words: str) -> ColumnElement[bool] | None:
+    """Return which patients fit what was typed, or None when that is too little to look for."""
+    digits = _digits(words)
+    if len(digits or words) < (_FEWEST_DIGITS if digits else _FEWEST_LETTERS):
         return None
+    if digits:
+        return Patient.phone.endswith(digits)
     if "@" in words:
         return Patient.email.startswith(words.lower(), autoescape=True)
-    parts = [Patient.name_key.contains(part, autoescape=True) for part in name_key(words).split()]
-    return or_(and_(*parts), Booking.code.icontains(words, autoescape=True))
+    return and_(
+        *(Patient.name_key.contains(part, autoescape=True) for part in name_key(words).split())
+    )
+
+
+def _digits(words: str) -> str:
+    """Return the digits of a text that is a number, however it is written."""
+    is_words = any(letter.isalpha() for letter in words)
+    return "" if is_words else "".join(letter for letter in words if letter.isdigit())
+
+
+def _fits(words: str) -> ColumnElement[bool] | None:
+    they = people(words)
+    if they is None:
+        return None
+    # Whoever has several records is found by each of them.
+    is_theirs = Booking.patient_id.in_(select(Patient.person_id).where(they))
+    if digits := _digits(words):
+        with_card = select(Payment.booking_id).where(Payment.card_last4 == digits)
+        return or_(is_theirs, Booking.id.in_(with_card))
+    return or_(is_theirs, Booking.code.icontains(words, autoescape=True))
 
 
 def _visits(fits: ColumnElement[bool], order: UnaryExpression[datetime]) -> list[Visit]:
     bookings = db.session.scalars(
         select(Booking)
-        .join(Patient, Patient.id == Booking.patient_id)
-        .outerjoin(Payment, Payment.booking_id == Booking.id)
         .where(fits, Booking.status.in_(VISITS))
         .options(*WITH_PEOPLE)
         .order_by(order, Booking.id)

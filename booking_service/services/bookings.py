@@ -27,13 +27,12 @@ from booking_service.models import (
     ActorKind,
     Booking,
     BookingStatus,
-    Patient,
     Payment,
     Practice,
     RefundReason,
     Topic,
 )
-from booking_service.services import audit, freed_times, outbox, promises, refunds, times
+from booking_service.services import audit, freed_times, outbox, people, promises, refunds, times
 
 _MOST_MOVES: Final = 2  # by the patient, without asking anybody
 _NOT_CANCELLED: Final = Sentence(
@@ -248,7 +247,7 @@ def with_patient(session: Session, booking_id: UUID) -> Booking:
         raise NotFound(Sentence("There is no such booking."))
     if row.patient_id is None:
         raise NotAllowed(Sentence("Nobody has booked this time yet."))
-    locked(session, Patient, row.patient_id)
+    people.lock(session, row.patient_id)
     return locked(session, Booking, booking_id)
 
 

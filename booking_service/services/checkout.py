@@ -26,7 +26,7 @@ from booking_service.gateways.payments import (
 from booking_service.languages import Sentence
 from booking_service.links import Links
 from booking_service.models import Booking, BookingStatus, Patient, Payment, PaymentStatus
-from booking_service.services import bookings, orders, patients, receipts, refunds
+from booking_service.services import bookings, orders, patients, people, receipts, refunds
 from booking_service.services.orders import Consent
 
 log: Final = logging.getLogger(__name__)
@@ -185,7 +185,7 @@ def _lock(session: Session, booking_id: UUID) -> tuple[Booking | None, Payment |
     known = session.get(Booking, booking_id)
     if known is None or known.patient_id is None:
         return None, None
-    locked(session, Patient, known.patient_id)
+    people.lock(session, known.patient_id)
     booking = locked(session, Booking, booking_id)
     payment = session.scalar(
         select(Payment).where(Payment.booking_id == booking.id).with_for_update()

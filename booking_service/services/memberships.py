@@ -28,7 +28,6 @@ from booking_service.models import (
     ChargeStatus,
     Membership,
     MembershipStatus,
-    Patient,
     Payment,
     Plan,
     Practice,
@@ -37,7 +36,7 @@ from booking_service.models import (
     Tender,
     Topic,
 )
-from booking_service.services import audit, bookings, outbox
+from booking_service.services import audit, bookings, outbox, people
 
 _LONGEST_REFERENCE: Final = 64
 _CURRENT: Final = (
@@ -152,7 +151,7 @@ def with_patient(session: Session, membership_id: UUID) -> Membership:
     patient_id = session.scalar(select(Membership.patient_id).where(Membership.id == membership_id))
     if patient_id is None:
         raise NotFound("There is no such membership.")
-    locked(session, Patient, patient_id)
+    people.lock(session, patient_id)
     return locked(session, Membership, membership_id)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
-from booking_service.db import locked, transaction
+from booking_service.db import transaction
 from booking_service.errors import NotAllowed, NotANewPatient, NotFound, TooManyHolds
 from booking_service.languages import Sentence
 from booking_service.models import (
@@ -28,7 +28,7 @@ from booking_service.models import (
     TermsAcceptance,
     name_key,
 )
-from booking_service.services import audit, bookings, newcomers
+from booking_service.services import audit, bookings, newcomers, people
 from booking_service.services.patient_details import PatientDetails
 
 _NO_PHONE: Final = "+10000000000"
@@ -51,12 +51,12 @@ _KNOWN: Final = (
     select(Patient.id)
     .where(
         _SAME_PERSON,
-        exists().where(Booking.patient_id == Patient.id, Booking.status.in_(VISITING))
-        | exists().where(Membership.patient_id == Patient.id),
+        exists().where(Booking.patient_id == Patient.person_id, Booking.status.in_(VISITING))
+        | exists().where(Membership.patient_id == Patient.person_id),
     )
     .limit(1)
 )
-_THEY: Final = select(Patient.id).where(
+_THEY: Final = select(Patient.person_id).where(
     (Patient.email == bindparam("email")) | (Patient.phone == bindparam("phone"))
 )
 _THEIR_HOLDS: Final = select(Booking.hold_expires_at).where(
@@ -70,7 +70,7 @@ _KEEP_ONCE: Final = _KEEP.on_conflict_do_update(
     index_elements=[Patient.name_key, Patient.email],
     # Only somebody without a visit comes this far: correcting a typing error is all it does.
     set_={name: _KEEP.excluded[name] for name in ("name", "phone", "locale")},
-).returning(Patient.id)
+).returning(Patient.person_id)
 
 
 def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) -> None:
@@ -168,28 +168,35 @@ def erase(patient_id: UUID, actor: Actor) -> None:
     with transaction() as session:
         if session.get(Patient, patient_id) is None:
             raise NotFound("There is no such patient.")
-        patient = locked(session, Patient, patient_id)
+        patient = people.lock(session, patient_id)
         if patient.erased_at is not None:
             return
         for reason, is_so in _STILL_NEEDED.items():
-            if session.scalar(select(is_so(patient_id))):
+            if session.scalar(select(is_so(patient.id))):
                 raise NotAllowed(f"Not yet: {reason}.")
-        newcomers.forget(session, patient.email)
-        patient.name = patient.name_key = "Erased"
-        # Nobody has this address, and no other row: the index of persons goes on holding.
-        patient.email = f"{patient.id}@erased.invalid"
-        patient.phone = _NO_PHONE
-        patient.erased_at = utc_now()
-        theirs = select(Booking.id).where(Booking.patient_id == patient_id)
+        records = session.scalars(select(Patient).where(Patient.person_id == patient.id))
+        for record in records:
+            _erase(session, record)
+        theirs = select(Booking.id).where(Booking.patient_id == patient.id)
         session.execute(
             update(TermsAcceptance)
             .where(TermsAcceptance.booking_id.in_(theirs))
             .values(address="erased", user_agent="erased")
         )
         session.execute(
-            update(Booking).where(Booking.patient_id == patient_id).values(booked_by=None)
+            update(Booking).where(Booking.patient_id == patient.id).values(booked_by=None)
         )
         audit.record(session, actor, "patient.erase", patient.id)
+
+
+def _erase(session: Session, patient: Patient) -> None:
+    """Leave nothing in a record that says who it was."""
+    newcomers.forget(session, patient.email)
+    patient.name = patient.name_key = "Erased"
+    # Nobody has this address, and no other row: the index of persons goes on holding.
+    patient.email = f"{patient.id}@erased.invalid"
+    patient.phone = _NO_PHONE
+    patient.erased_at = utc_now()
 
 
 def _has_visit_to_come(patient_id: UUID) -> Exists:

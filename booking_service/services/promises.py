@@ -9,7 +9,7 @@ from sqlalchemy import Exists, Select, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from booking_service.clock import day_bounds, local_day, utc_now
-from booking_service.db import locked, transaction
+from booking_service.db import transaction
 from booking_service.models import (
     Booking,
     ChargeStatus,
@@ -21,7 +21,7 @@ from booking_service.models import (
     Promise,
     PromiseStatus,
 )
-from booking_service.services import audit, ledger
+from booking_service.services import audit, ledger, people
 
 
 def open_(session: Session, payment: Payment) -> None:
@@ -140,7 +140,7 @@ def sweep() -> int:
         rows = session.execute(_left_open(ended_before(utc_now(), zone))).all()
     for booking_id, patient_id in rows:
         with transaction() as session:
-            locked(session, Patient, patient_id)
+            people.lock(session, patient_id)
             lapse(session, booking_id)
     return len(rows)
 

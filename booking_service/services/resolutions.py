@@ -19,7 +19,6 @@ from booking_service.models import (
     CaseStatus,
     CaseType,
     OutboxMessage,
-    Patient,
     Payment,
     Refund,
     Settlement,
@@ -31,6 +30,7 @@ from booking_service.services import (
     cases,
     goodwill,
     outbox,
+    people,
     receipts,
     refund_rows,
     refunds,
@@ -153,7 +153,7 @@ def _lock(session: Session, case: Case) -> Subject:
         return Subject()
     patient_id = session.scalar(select(Booking.patient_id).where(Booking.id == payment.booking_id))
     if patient_id is not None:
-        locked(session, Patient, patient_id)
+        people.lock(session, patient_id)
     locked(session, Booking, payment.booking_id)
     payment = locked(session, Payment, payment.id)
     if refund is None:

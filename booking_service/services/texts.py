@@ -8,9 +8,9 @@ from uuid import UUID
 
 import phonenumbers
 from phonenumbers import PhoneNumberType
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
@@ -152,12 +152,15 @@ def _record(session: Session, phone: str, action: str) -> None:
 
 def _may_text(session: Session, booking_id: UUID) -> bool:
     """Whether the patient agreed, has a mobile, has not stopped, and it is early enough."""
-    starts_at, agreed_at, phone = session.execute(
-        select(Booking.starts_at, Booking.texts_agreed_at, Patient.phone)
+    booked_with = aliased(Patient)
+    starts_at, agreed_at, phone, agreed_for = session.execute(
+        select(Booking.starts_at, Booking.texts_agreed_at, Patient.phone, booked_with.phone)
         .join(Patient, Patient.id == Booking.patient_id)
+        .join(booked_with, booked_with.id == func.coalesce(Booking.merged_from_id, Patient.id))
         .where(Booking.id == booking_id)
     ).one()
-    if agreed_at is None or not _is_mobile(phone):
+    # They agreed for the number they gave. Another record's may be another phone.
+    if agreed_at is None or phone != agreed_for or not _is_mobile(phone):
         return False
     hours = session.scalars(select(Practice)).one().last_reminder_hours
     if utc_now() >= starts_at - timedelta(hours=hours) / 2:

@@ -47,10 +47,9 @@ def asked_for(session: Session, request_id: UUID) -> Sequence[Booking]:
     asked = session.get_one(LinkRequest, request_id)
     return session.scalars(
         select(Booking)
-        .join(Patient, Patient.id == Booking.patient_id)
         .join(Payment, Payment.booking_id == Booking.id)
         .where(
-            Patient.email == asked.email,
+            Booking.patient_id.in_(select(Patient.person_id).where(Patient.email == asked.email)),
             Payment.status == PaymentStatus.PAID,
             Booking.starts_at > utc_now() - _REMEMBERED,
         )

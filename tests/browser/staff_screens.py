@@ -6,7 +6,7 @@ from datetime import timedelta
 from playwright.sync_api import Page
 
 from booking_service.models import CaseType, RefundStatus, Tender
-from booking_service.services import bookings, memberships, reconciliation
+from booking_service.services import bookings, memberships, people, reconciliation
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -236,11 +236,25 @@ def ledger(stage: Stage) -> str:
     return "/finance/ledger?month=2026-11"
 
 
+def two_records(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot(4))
+    factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
+    return f"{_drawer(visit)}/same-person"
+
+
+def merged_records(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.free_slot(4))
+    other = factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
+    ids = [factories.booking(one.booking_id).patient_id for one in (visit, other)]
+    people.merge(*ids, PRIYA)
+    return f"{_drawer(visit)}/same-person"
+
+
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
-    *(search, search_that_finds, not_open_to_the_desk),
+    *(search, search_that_finds, two_records, merged_records, not_open_to_the_desk),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

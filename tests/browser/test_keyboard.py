@@ -98,7 +98,11 @@ def check_and_pay(page, keys: Keys) -> None:
 def kept_waiting(page: Page) -> list[Route]:
     """Return what the filters will ask for, none of it answered."""
     asked: list[Route] = []
-    page.route("**/book?*", lambda route: asked.append(route))
+
+    def keep(route: Route) -> None:
+        asked.append(route)
+
+    page.route("**/book?*", keep)
     return asked
 
 

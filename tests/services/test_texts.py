@@ -19,7 +19,7 @@ from booking_service.models import (
     TextStop,
     Topic,
 )
-from booking_service.services import bookings, reminders
+from booking_service.services import bookings, people, reminders
 from booking_service.services import texts as texting
 from booking_service.services.texts import Keyword
 from tests.factories import PRIYA, all_of, booking, change, paid, slot_in
@@ -107,6 +107,24 @@ def test_without_consent_or_a_mobile_the_reminder_goes_by_mail(visit, remind, ma
 
     assert (len(texts.sent), len(mail.letters)) == (0, 1)
     assert soon() == {Channel.EMAIL: S.SENT}
+
+
+@pytest.mark.parametrize(("phone", "texted"), [("518 555 0178", 1), ("518 555 0199", 0)])
+def test_consent_is_for_the_number_it_was_given_for(
+    noon, visit, stripe, remind, mail, texts, travel, phone, texted
+):
+    """Merged into another record, whose number may be another phone, the text becomes a mail."""
+    travel(noon)
+    other = paid(stripe, slot=slot_in(96), name="D. W.", email="dw@example.com", phone=phone)
+    people.merge(booking(other.booking_id).patient_id, visit.patient_id, PRIYA)
+    travel(visit.starts_at - timedelta(hours=2))
+
+    remind()
+
+    assert (len(texts.sent), len([m for m in mail.letters if "Today" in m.subject])) == (
+        texted,
+        1 - texted,
+    )
 
 
 def test_stop_between_the_sweep_and_sending_ends_texts_and_leaves_mail(visit, work, mail, texts):

@@ -19,7 +19,7 @@ from booking_service.models import (
     OutboxMessage,
     Topic,
 )
-from booking_service.services import patients, visit_links
+from booking_service.services import patients, people, visit_links
 from tests import factories
 from tests.factories import PRIYA, all_of, booking, change, later
 from tests.web.phone import Phone
@@ -259,3 +259,19 @@ def test_it_all_speaks_spanish(phone, seeded, noon, stripe, work, mail):
     letter = mail.letters[-1]
     assert (letter.subject, links_in(letter)) == ("Su visita", [link(visit.booking_id)])
     assert "No lo comparta" in letter.text
+
+
+def test_the_address_of_a_merged_record_still_finds_the_visit(phone, visit, stripe, work, mail):
+    other = factories.paid(
+        stripe, slot=factories.free_slot(6), name="D. W.", email="dw@example.com"
+    )
+    work()
+    mail.letters.clear()
+    ids = [booking(one.booking_id).patient_id for one in (other, visit)]
+    people.merge(*ids, PRIYA)
+
+    ask(phone, KNOWN)
+    work()
+
+    [letter] = mail.letters
+    assert links_in(letter) == [link(visit.booking_id), link(other.booking_id)]
