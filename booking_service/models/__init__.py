@@ -5,6 +5,7 @@ from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
 from booking_service.models.case_rules import Subject, objection
 from booking_service.models.cases import ACTIONS, Case, CaseAction, CaseStatus, CaseType
+from booking_service.models.desk_counts import DeskCount
 from booking_service.models.disputes import BLOCKING, Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
@@ -63,6 +64,7 @@ __all__ = [
     "CaseType",
     "Channel",
     "ChargeStatus",
+    "DeskCount",
     "Discrepancy",
     "DiscrepancyKind",
     "Dispute",

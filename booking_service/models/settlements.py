@@ -28,6 +28,7 @@ class SettlementMethod(StrEnum):
     """How the money went."""
 
     CASH = "cash"
+    TERMINAL = "terminal"  # the desk's own card terminal, not Stripe's
     CHECK = "check"
     BANK_TRANSFER = "bank_transfer"
 

@@ -25,10 +25,13 @@ from booking_service.models import (
     Patient,
     Payment,
     PaymentStatus,
+    PaymentTender,
     Plan,
     Practice,
     Promise,
     PromiseStatus,
+    RefundReason,
+    RefundStatus,
 )
 from booking_service.queries.day_board import Column, DayBoard, Off, day, next_day_with_visits
 from booking_service.queries.desk_visits import RETURNED, DeskState, Visit
@@ -110,6 +113,8 @@ class VisitView:
     completed_at: datetime | None
     no_show_at: datetime | None
     cancelled_at: datetime | None
+    payment_id: UUID | None
+    is_paid_at_desk: bool  # in cash or at the desk's terminal: it is paid back there, too
     paid_at: datetime | None
     amount_cents: int
     card: str  # "Visa 4242"
@@ -125,6 +130,30 @@ class VisitView:
     def has_ended(self) -> bool:
         """Whether nothing more can happen at this visit."""
         return bool(self.completed_at or self.no_show_at or self.cancelled_at)
+
+    @property
+    def is_payback_due(self) -> bool:
+        """Whether the desk has to pay the first visit back now."""
+        is_held_back = self.refund is not None and self.refund.status is RefundStatus.BLOCKED
+        is_owed = self.refund is not None and self.refund.reason is not RefundReason.GOODWILL
+        return self.is_paid_at_desk and is_held_back and is_owed
+
+    @property
+    def can_be_asked_for(self) -> bool:
+        """Whether the money is kept, so that only finance can still give it back."""
+        is_over = self.has_ended or self.promise_status is PromiseStatus.LAPSED
+        is_kept = self.paid_at is not None and self.refund is None
+        return is_kept and (is_over or self.status is BookingStatus.IN_TREATMENT)
+
+    @property
+    def is_goodwill_asked(self) -> bool:
+        """Whether finance has been asked to give the money back, and has not decided."""
+        refund = self.refund
+        return (
+            refund is not None
+            and refund.reason is RefundReason.GOODWILL
+            and refund.status is RefundStatus.BLOCKED
+        )
 
     @property
     def can_join(self) -> bool:
@@ -189,6 +218,8 @@ def _view(
         completed_at=booking.completed_at,
         no_show_at=booking.no_show_at,
         cancelled_at=booking.cancelled_at,
+        payment_id=payment.id if payment else None,
+        is_paid_at_desk=bool(payment and payment.tender is not PaymentTender.CARD),
         paid_at=payment.paid_at if payment else None,
         amount_cents=payment.amount_cents if payment else 0,
         card=payment.card if payment else "",

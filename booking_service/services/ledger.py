@@ -6,6 +6,7 @@ can be compared to the cent. Writing the same movement again changes nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -31,6 +32,7 @@ from booking_service.models import (
 
 _PAID_FROM: Final[Mapping[SettlementMethod, Account]] = {
     SettlementMethod.CASH: Account.DESK_TAKINGS,
+    SettlementMethod.TERMINAL: Account.DESK_TAKINGS,
     SettlementMethod.CHECK: Account.BANK,
     SettlementMethod.BANK_TRANSFER: Account.BANK,
 }
@@ -200,6 +202,20 @@ def still_owed(session: Session, payment_id: UUID) -> int:
         )
     )
     return -int(session.scalar(owed) or 0)
+
+
+def taken_at_the_desk(session: Session, begins: datetime, ends: datetime) -> int:
+    """Return what the desk took in a span of time, less what it paid back, in cents."""
+    taken = (
+        select(func.coalesce(func.sum(JournalLine.amount_cents), 0))
+        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
+        .where(
+            JournalLine.account == Account.DESK_TAKINGS,
+            JournalEntry.at >= begins,
+            JournalEntry.at < ends,
+        )
+    )
+    return int(session.scalar(taken) or 0)
 
 
 def write(session: Session, movement: Movement, lines: Mapping[Account, int]) -> bool:

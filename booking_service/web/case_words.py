@@ -18,6 +18,7 @@ from booking_service.web.finance_words import FAILURES
 METHODS: Final = {
     SettlementMethod.CHECK: "Check",
     SettlementMethod.CASH: "Cash",
+    SettlementMethod.TERMINAL: "Card terminal at the desk",
     SettlementMethod.BANK_TRANSFER: "Bank transfer",
 }
 

@@ -28,6 +28,7 @@ class Phase(StrEnum):
     STALLED = "stalled"  # Stripe does not answer; we keep trying
     DECLINED = "declined"
     DONE = "done"
+    PAYBACK = "payback"  # a member; the desk pays the first visit back, as it was paid
     BROKEN = "broken"  # a member, but the money did not go back
 
 
@@ -60,7 +61,7 @@ def progress_of(visit: VisitView, now: datetime, undo: timedelta) -> Progress | 
     member = visit.membership
     if member is None or member.status in (MembershipStatus.CANCELLED, MembershipStatus.ENDED):
         return None
-    phase = _phase(member, now)
+    phase = _phase(visit, member, now)
     may_undo = phase in (Phase.UNDO, Phase.PHONE)
     left = max((member.undo_until - now).total_seconds(), 0) if may_undo else 0
     is_mail_due = member.mailed_at is None and now - _last_change(member) < _MAIL_WAIT
@@ -88,9 +89,11 @@ def progress_of(visit: VisitView, now: datetime, undo: timedelta) -> Progress | 
     )
 
 
-def _phase(member: MembershipView, now: datetime) -> Phase:
+def _phase(visit: VisitView, member: MembershipView, now: datetime) -> Phase:
     if member.status is MembershipStatus.PENDING:
         return _pending_phase(member, now)
+    if visit.is_payback_due:
+        return Phase.PAYBACK
     refund = member.refund
     if refund is None or refund.status in _BROKEN:
         return Phase.BROKEN
@@ -171,9 +174,13 @@ def _refund_steps(visit: VisitView, member: MembershipView, phase: Phase) -> Ite
         if phase is Phase.BROKEN:
             yield Step("bad", f"No refund of {amount} is owed", "Ask finance to look at this visit")
         else:
-            yield Step("wait", f"Send the refund to Stripe: {amount}", where)
+            way = "Pay back at the desk" if visit.is_paid_at_desk else "Send the refund to Stripe"
+            yield Step("wait", f"{way}: {amount}", where)
         return
-    if refund.status is RefundStatus.SETTLED_OTHERWISE:
+    if visit.is_paid_at_desk:
+        is_back = refund.status is RefundStatus.SETTLED_OTHERWISE
+        yield Step("ok" if is_back else "go", f"Pay back at the desk: {amount}", f"As {visit.card}")
+    elif refund.status is RefundStatus.SETTLED_OTHERWISE:
         yield Step("ok", f"{amount} paid back another way", "Recorded by finance")
     elif refund.status is RefundStatus.BLOCKED:
         yield Step(
@@ -197,23 +204,27 @@ def _refund_steps(visit: VisitView, member: MembershipView, phase: Phase) -> Ite
 
 
 def _say(visit: VisitView, member: MembershipView, phase: Phase) -> str | None:
+    if phase is Phase.DONE:
+        return _say_at_the_end(visit, member)
     amount = headline(visit.amount_cents)
-    match phase:
-        case Phase.DONE if member.refund and member.refund.status is RefundStatus.SETTLED_OTHERWISE:
-            return "You're all set. Your first visit was paid back another way."
-        case Phase.DONE:
-            mail = " You have an e-mail with the receipt." if member.mailed_at else ""
-            return f"You're all set. Your {amount} is on its way back to the {visit.card}.{mail}"
-        case Phase.PHONE:
-            return (
-                f"Please pay the first month on your phone. Your {amount} then goes back "
-                f"to the {visit.card} by itself."
-            )
-        case Phase.STALLED:
-            return f"You're all set here. We'll e-mail you when the {amount} is on its way back."
-        case Phase.BROKEN:
-            return f"You're a member. We'll be in touch about your {amount}."
-    return None
+    return {
+        Phase.PHONE: f"Please pay the first month on your phone. Your {amount} then goes back "
+        f"to {'you here' if visit.is_paid_at_desk else f'the {visit.card} by itself'}.",
+        Phase.STALLED: f"You're all set here. We'll e-mail you when the {amount} is on its way "
+        "back.",
+        Phase.PAYBACK: f"You're a member. Here is your {amount} back.",
+        Phase.BROKEN: f"You're a member. We'll be in touch about your {amount}.",
+    }.get(phase)
+
+
+def _say_at_the_end(visit: VisitView, member: MembershipView) -> str:
+    amount = headline(visit.amount_cents)
+    if visit.is_paid_at_desk:
+        return f"You're all set. You have your {amount} back."
+    if member.refund and member.refund.status is RefundStatus.SETTLED_OTHERWISE:
+        return "You're all set. Your first visit was paid back another way."
+    mail = " You have an e-mail with the receipt." if member.mailed_at else ""
+    return f"You're all set. Your {amount} is on its way back to the {visit.card}.{mail}"
 
 
 def _news(visit: VisitView, phase: Phase) -> str:
@@ -225,6 +236,7 @@ def _news(visit: VisitView, phase: Phase) -> str:
         Phase.STALLED: f"Saved. We keep trying; you can let {name} go.",
         Phase.DECLINED: "The card was declined. Nothing was refunded.",
         Phase.DONE: f"{name} is a member. {amount} is on its way back.",
+        Phase.PAYBACK: f"{name} is a member. Pay {amount} back at the desk now.",
         Phase.BROKEN: f"{name} is a member. The refund needs finance.",
     }[phase]
 

@@ -19,7 +19,7 @@ from booking_service.services.resolutions import Facts
 # Short enough to be a name of an article or a button, too plain to be anything else.
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 # Dollars as people type them: 39, 39.00, $39.00.
-_DOLLARS: Final = re.compile(r"\$?\s*([0-9]{1,6})(?:\.([0-9]{2}))?")
+DOLLARS: Final = re.compile(r"\$?\s*([0-9]{1,6})(?:\.([0-9]{2}))?")
 _LONGEST_NOTE: Final = 500
 _LONGEST_REFERENCE: Final = 100
 _INSTANT: Final = "%Y-%m-%dT%H:%MZ"
@@ -107,7 +107,7 @@ class GoodwillForm:
             Invalid: the amount is no amount.
         """
         text = form.get("amount", "").strip()
-        typed = _DOLLARS.fullmatch(text)
+        typed = DOLLARS.fullmatch(text)
         if text and not typed:
             raise Invalid(FieldError("amount", "invalid", "Give an amount like 39.00."))
         cents = int(typed[1]) * 100 + int(typed[2] or 0) if typed else None

@@ -5,9 +5,18 @@ from datetime import timedelta
 
 from playwright.sync_api import Page
 
-from booking_service.models import CaseType, RefundStatus, Tender
-from booking_service.services import bookings, memberships, people, reconciliation
+from booking_service.models import CaseType, PaymentTender, RefundStatus, Tender
+from booking_service.queries import front_desk
+from booking_service.services import (
+    bookings,
+    desk_money,
+    memberships,
+    people,
+    reconciliation,
+    walk_ins,
+)
 from booking_service.services.memberships import Tendered
+from booking_service.services.walk_ins import DeskPayment
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
 from tests.factories import PRIYA
@@ -236,6 +245,50 @@ def ledger(stage: Stage) -> str:
     return "/finance/ledger?month=2026-11"
 
 
+def _paid_in_cash(stage: Stage) -> object:
+    """Somebody who paid at the desk and became a member: the desk pays them back."""
+    slot = factories.free_slot()
+    taken = DeskPayment(PaymentTender.CASH, "R-17", 1)
+    person = factories.details(name=stage.name)
+    id_ = walk_ins.book((slot.practitioner_id, slot.starts_at), person, taken, PRIYA)
+    bookings.arrive(id_, PRIYA)
+    bookings.begin_treatment(id_, PRIYA)
+    by_receipt = Tendered(Tender.RECORDED, "M-1")
+    memberships.convert(id_, factories.plan().id, by_receipt, PRIYA, timedelta(0))
+    stage.work()
+    return id_
+
+
+def pay_back(stage: Stage) -> str:
+    return f"/desk/visit/{_paid_in_cash(stage)}"
+
+
+def paid_back(stage: Stage) -> str:
+    id_ = _paid_in_cash(stage)
+    desk_money.pay_back(id_, "R-18", PRIYA)
+    return f"/desk/visit/{id_}"
+
+
+def takings(stage: Stage) -> str:
+    desk_money.pay_back(_paid_in_cash(stage), "R-18", PRIYA)
+    desk_money.count(front_desk.today(), 14800, "A dollar too much change", PRIYA)
+    return "/desk/takings"
+
+
+def no_takings(_: Stage) -> str:
+    return "/desk/takings"
+
+
+def kept(stage: Stage) -> str:
+    visit = _in_treatment(stage)
+    bookings.complete(visit.booking_id, PRIYA)
+    return _drawer(visit)
+
+
+def ask_goodwill(stage: Stage) -> str:
+    return f"{kept(stage)}/goodwill"
+
+
 def two_records(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot(4))
     factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
@@ -255,6 +308,7 @@ DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, two_records, merged_records, not_open_to_the_desk),
+    *(pay_back, paid_back, takings, no_takings, kept, ask_goodwill),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

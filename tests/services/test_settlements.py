@@ -55,6 +55,7 @@ def lines_of(kind: EntryKind) -> dict[Account, int]:
     ("method", "from_"),
     [
         (SettlementMethod.CASH, Account.DESK_TAKINGS),
+        (SettlementMethod.TERMINAL, Account.DESK_TAKINGS),
         (SettlementMethod.CHECK, Account.BANK),
         (SettlementMethod.BANK_TRANSFER, Account.BANK),
     ],
@@ -69,6 +70,7 @@ def test_the_ledger_knows_where_the_money_came_from(visit, method, from_):
     ("method", "sentence"),
     [
         (SettlementMethod.CASH, "You were handed the money, and the receipt is 1042."),
+        (SettlementMethod.TERMINAL, "The card reader's reference is 1042."),
         (SettlementMethod.CHECK, "It is check 1042."),
         (SettlementMethod.BANK_TRANSFER, "The bank's reference is 1042."),
     ],
