@@ -20,6 +20,7 @@ from booking_service.models import (
     MembershipStatus,
     Payment,
     PaymentStatus,
+    PaymentTender,
     Refund,
     RefundReason,
     RefundStatus,
@@ -76,6 +77,7 @@ class Visit:
     treatment_began_at: datetime | None
     no_show_at: datetime | None
     payment_status: PaymentStatus | None
+    is_paid_at_desk: bool
     amount_cents: int
     membership_status: MembershipStatus | None
     charge_status: ChargeStatus | None
@@ -144,6 +146,7 @@ def _visit(
         treatment_began_at=booking.treatment_began_at,
         no_show_at=booking.no_show_at,
         payment_status=payment.status if payment else None,
+        is_paid_at_desk=bool(payment and payment.tender is not PaymentTender.CARD),
         amount_cents=payment.amount_cents if payment else 0,
         membership_status=membership.status if membership else None,
         charge_status=membership.charge_status if membership else None,

@@ -253,6 +253,9 @@ def _in_treatment(visit: Visit, zone: ZoneInfo) -> str:
 def _refund_fact(visit: Visit, zone: ZoneInfo) -> str:
     if visit.refund_status is RefundStatus.SUCCEEDED and visit.refunded_at:
         return f"refund accepted {clock_time(visit.refunded_at, zone)}"
+    if visit.is_paid_at_desk:
+        is_back = visit.refund_status is RefundStatus.SETTLED_OTHERWISE
+        return "paid back" if is_back else "to be paid back"
     if visit.refund_status is None:
         return "paid · no refund"
     return _REFUND_FACTS.get(visit.refund_status, "refund on its way")

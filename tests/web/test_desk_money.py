@@ -58,7 +58,11 @@ def test_cash_is_paid_back_where_the_membership_was_started(priya, owed):
     assert "Say to Dana “You're a member. Here is your $39 back.”" in said
     assert "finance" not in said.partition("Pay Dana")[2]
 
+    assert "$39.00 to be paid back" in words(priya.get("/desk/2026-11-23"))
+
     answer = priya.post(page, f"{page}/pay-back", reference="R-99")
+
+    assert "$39.00 paid back" in words(priya.get("/desk/2026-11-23"))
 
     said = words(priya.get(answer.location))
     assert "Paid back, and written down." in said
