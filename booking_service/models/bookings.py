@@ -97,6 +97,7 @@ class Booking(Base):
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     created_at: Mapped[datetime]
+    held_by: Mapped[str | None]  # who at the desk holds it for somebody there; none: the patient
     hold_expires_at: Mapped[datetime | None]
     save_card: Mapped[bool] = mapped_column(default=False)  # agreed to keep the card
     # Agreed to reminders by text message, when, and to which version of the words.

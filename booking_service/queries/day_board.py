@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ from booking_service.models import (
     WorkingHours,
 )
 from booking_service.queries.desk_visits import (
+    HELD_AT_THE_DESK,
     JOINED,
     VISITS,
     WITH_PEOPLE,
@@ -26,6 +28,8 @@ from booking_service.queries.desk_visits import (
     Visit,
     visits_of,
 )
+
+_NOT_COUNTED: Final = frozenset({DeskState.UNPAID, DeskState.CANCELLED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,7 @@ class DayBoard:
     zone: ZoneInfo
     columns: Sequence[Column]
     visits: Sequence[Visit]
-    first_visits: int  # all but the cancelled
+    first_visits: int  # all but the cancelled, and those still to be paid
     became_members: int
     refunded_cents: int  # of these visits, because of a membership
 
@@ -70,7 +74,7 @@ def day(date: date) -> DayBoard:
         .where(
             Booking.starts_at >= starts_at,
             Booking.starts_at < ends_at,
-            Booking.status.in_(VISITS),
+            or_(Booking.status.in_(VISITS), HELD_AT_THE_DESK),
         )
         .options(*WITH_PEOPLE)
         .order_by(Booking.starts_at, Booking.id)
@@ -81,7 +85,7 @@ def day(date: date) -> DayBoard:
         zone=practice.zone,
         columns=_columns(date, practice.zone, {booking.practitioner_id for booking in bookings}),
         visits=visits,
-        first_visits=sum(visit.state is not DeskState.CANCELLED for visit in visits),
+        first_visits=sum(visit.state not in _NOT_COUNTED for visit in visits),
         became_members=sum(visit.membership_status in JOINED for visit in visits),
         refunded_cents=sum(visit.returned_cents for visit in visits),
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import joinedload
 
 from booking_service.db import db
@@ -36,6 +36,7 @@ JOINED = frozenset({MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE})
 class DeskState(StrEnum):
     """How the desk sorts a visit: the booking's status, and whether the patient joined."""
 
+    UNPAID = "unpaid"  # held by the desk for somebody who pays on their own phone
     EXPECTED = "expected"
     ARRIVED = "arrived"
     IN_TREATMENT = "in_treatment"
@@ -55,6 +56,7 @@ _STATES: Final = {
     BookingStatus.CANCELLED: DeskState.CANCELLED,
 }
 VISITS: Final = tuple(_STATES)
+HELD_AT_THE_DESK: Final = and_(Booking.status == BookingStatus.HELD, Booking.held_by.is_not(None))
 # Whoever lists visits names people; read them along.
 WITH_PEOPLE: Final = (joinedload(Booking.patient), joinedload(Booking.practitioner))
 
@@ -128,7 +130,7 @@ def _visit(
     membership: Membership | None,
     refund: Refund | None,
 ) -> Visit:
-    state = _STATES[booking.status]
+    state = _STATES.get(booking.status, DeskState.UNPAID)
     if membership is not None and membership.status in JOINED:
         state = DeskState.MEMBER
     return Visit(

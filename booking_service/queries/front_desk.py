@@ -113,6 +113,8 @@ class VisitView:
     completed_at: datetime | None
     no_show_at: datetime | None
     cancelled_at: datetime | None
+    hold_expires_at: datetime | None
+    checkout_session_id: str | None
     payment_id: UUID | None
     is_paid_at_desk: bool  # in cash or at the desk's terminal: it is paid back there, too
     paid_at: datetime | None
@@ -218,6 +220,8 @@ def _view(
         completed_at=booking.completed_at,
         no_show_at=booking.no_show_at,
         cancelled_at=booking.cancelled_at,
+        hold_expires_at=booking.hold_expires_at,
+        checkout_session_id=payment.stripe_checkout_session_id if payment else None,
         payment_id=payment.id if payment else None,
         is_paid_at_desk=bool(payment and payment.tender is not PaymentTender.CARD),
         paid_at=payment.paid_at if payment else None,

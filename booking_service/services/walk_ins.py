@@ -1,7 +1,7 @@
 """Walk-ins: a first visit booked and paid at the desk, under the same promise."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -25,7 +25,7 @@ from booking_service.models import (
     TermsAcceptance,
     Topic,
 )
-from booking_service.services import audit, ledger, outbox, patients, promises, times
+from booking_service.services import audit, holds, ledger, outbox, patients, promises, times
 from booking_service.services.patient_details import PatientDetails
 
 Slot = tuple[UUID, datetime]
@@ -78,6 +78,36 @@ def book(
         raise
 
 
+def hold(slot: Slot, details: PatientDetails, lifetime: timedelta, actor: Actor) -> UUID:
+    """Hold a time of today for somebody at the desk who pays on their own phone.
+
+    There they agree to the terms and pay, as anybody who books online.
+
+    Args:
+        slot: with whom, and from when.
+        details: who it is for.
+        lifetime: how long they have until they are at Stripe's page.
+        actor: who is at the desk.
+
+    Raises:
+        Invalid: no such practitioner, or another day.
+        SlotTaken: the practitioner has an overlapping booking.
+        NotANewPatient: this person has had a first visit.
+        TooManyHolds: five times are kept for this address or number already, unpaid.
+    """
+    with holds.refusing_what_is_taken(*slot), transaction() as session:
+        _refuse_another_day(session, slot)
+        patient_id = patients.keep_holding(session, details)
+        booking = _claim(session, slot, patient_id)
+        booking.status = BookingStatus.HELD
+        booking.held_by = actor.name
+        booking.hold_until(booking.created_at + lifetime)
+        session.add(booking)
+        session.flush()
+        audit.record(session, actor, "booking.hold", booking.id)
+        return booking.id
+
+
 def _book(
     session: Session,
     slot: Slot,
@@ -85,27 +115,13 @@ def _book(
     paid: DeskPayment,
     actor: Actor,
 ) -> UUID:
-    practitioner_id, starts_at = slot
-    now = utc_now()
-    practice = session.scalars(select(Practice)).one()
-    if local_day(starts_at, practice.zone) != local_day(now, practice.zone):
-        raise Invalid(FieldError("starts_at", "not_today", "A walk-in is a visit of today."))
+    _refuse_another_day(session, slot)
     offer = session.scalars(ON_SALE).one()
     if paid.terms_version != offer.version:
         raise TermsChanged("The offer has changed; show the patient the new terms.")
-    patient_id = patients.keep(session, details)
-    if not times.queue_up(session, practitioner_id):
-        raise Invalid(FieldError("practitioner_id", "unknown", "Choose one of the doctors."))
-    booking = Booking(
-        practitioner_id=practitioner_id,
-        patient_id=patient_id,
-        status=BookingStatus.CONFIRMED,
-        starts_at=starts_at,
-        ends_at=starts_at + practice.visit_length,
-        created_at=now,
-        confirmed_at=now,
-        source="desk",
-    )
+    booking = _claim(session, slot, patients.keep(session, details))
+    booking.status = BookingStatus.CONFIRMED
+    booking.confirmed_at = booking.created_at
     session.add(booking)
     session.flush()
     payment = _payment(session, booking, offer, paid, actor)
@@ -114,6 +130,28 @@ def _book(
     outbox.post(session, Topic.BOOKING_CONFIRMED, booking.id)
     audit.record(session, actor, "booking.walk_in", booking.id, tender=paid.tender)
     return booking.id
+
+
+def _refuse_another_day(session: Session, slot: Slot) -> None:
+    zone = session.scalars(select(Practice)).one().zone
+    if local_day(slot[1], zone) != local_day(utc_now(), zone):
+        raise Invalid(FieldError("starts_at", "not_today", "A walk-in is a visit of today."))
+
+
+def _claim(session: Session, slot: Slot, patient_id: UUID) -> Booking:
+    """Return a booking of a time, still to be added; others who want a time of it wait."""
+    practitioner_id, starts_at = slot
+    if not times.queue_up(session, practitioner_id):
+        raise Invalid(FieldError("practitioner_id", "unknown", "Choose one of the doctors."))
+    length = session.scalars(select(Practice)).one().visit_length
+    return Booking(
+        practitioner_id=practitioner_id,
+        patient_id=patient_id,
+        starts_at=starts_at,
+        ends_at=starts_at + length,
+        created_at=utc_now(),
+        source="desk",
+    )
 
 
 def _payment(

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Final
 from uuid import UUID
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
@@ -22,8 +21,6 @@ from booking_service.web.security import acting, staff_only
 
 bp = Blueprint("desk", __name__, url_prefix="/desk")
 bp.before_request(staff_only(Role.FRONT_DESK))
-
-_STOP_POLLING: Final = 286  # htmx's own status: take this answer and do not ask again
 
 
 @bp.get("")
@@ -79,7 +76,7 @@ def progress(booking_id: UUID) -> Response | tuple[str, int] | tuple[str, int, d
     has_paid = seen.startswith(Phase.PHONE) and progress and progress.phase is not Phase.PHONE
     if progress is None or progress.phase is Phase.DECLINED or has_paid:
         # The form is needed again, or quicker looks; neither is part of this piece.
-        return Response(status=_STOP_POLLING, headers={"HX-Refresh": "true"})
+        return Response(status=pages.STOP_POLLING, headers={"HX-Refresh": "true"})
     if seen == progress.version and progress.is_live:
         return "", HTTPStatus.NO_CONTENT
     board = pages.board_of(pages.day_of(shown))
@@ -94,7 +91,7 @@ def progress(booking_id: UUID) -> Response | tuple[str, int] | tuple[str, int, d
     )
     # The day beside it shows the same visit, and need not wait for its own next look.
     moved = {"HX-Trigger": "visit-moved"}
-    return piece, HTTPStatus.OK if progress.is_live else _STOP_POLLING, moved
+    return piece, HTTPStatus.OK if progress.is_live else pages.STOP_POLLING, moved
 
 
 @bp.post("/visit/<uuid:booking_id>/arrive")

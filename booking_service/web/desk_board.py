@@ -20,6 +20,7 @@ _SMALL: Final = 6  # fewer rows than this hold one line of text
 
 # State: word, icon.
 STATES: Final = {
+    DeskState.UNPAID: ("Unpaid", "hourglass"),
     DeskState.EXPECTED: ("Expected", "circle-dashed"),
     DeskState.ARRIVED: ("Arrived", "log-in"),
     DeskState.IN_TREATMENT: ("In treatment", "stethoscope"),
@@ -223,6 +224,7 @@ def _fact(visit: Visit, now: datetime, zone: ZoneInfo) -> str:
     """Return the one thing about a visit that the desk needs to know now."""
     amount = dollars(visit.amount_cents)
     facts = {
+        DeskState.UNPAID: "pays on their phone",
         DeskState.EXPECTED: f"{amount} paid" + (" · Español" if visit.locale == "es" else ""),
         DeskState.ARRIVED: f"{amount} paid · {_waiting(visit, now, zone)}",
         DeskState.IN_TREATMENT: f"{amount} paid · {_in_treatment(visit, zone)}",

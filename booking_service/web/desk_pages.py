@@ -11,10 +11,12 @@ from phonenumbers import PhoneNumberFormat, format_number, parse
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import BookingServiceError, Invalid
 from booking_service.models import BookingStatus
-from booking_service.queries import front_desk, same_person, visit_links
+from booking_service.queries import front_desk, patient_pages, same_person, visit_links
 from booking_service.queries.front_desk import DeskState, Proof, Visit, VisitView
 from booking_service.web.desk_board import Board, lay_out
 from booking_service.web.desk_progress import Progress, first_name, progress_of
+
+STOP_POLLING: Final = 286  # htmx's own status: take this answer and do not ask again
 
 _CHECKS: Final = {
     Proof.PAID: ("First visit paid in full", "The payment hasn't arrived yet"),
@@ -56,6 +58,8 @@ def visit_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         is_news=False,
         pay_address=pay_address(shown),
         link_sent=visit_links.last_sent(shown.booking_id),
+        price_cents=patient_pages.current_offer().price_cents,
+        review_address=current_app.extensions["links"].review(shown.booking_id),
         is_alike=same_person.is_alike(shown.booking_id),
     )
 

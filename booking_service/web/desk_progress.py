@@ -179,7 +179,11 @@ def _refund_steps(visit: VisitView, member: MembershipView, phase: Phase) -> Ite
         return
     if visit.is_paid_at_desk:
         is_back = refund.status is RefundStatus.SETTLED_OTHERWISE
-        yield Step("ok" if is_back else "go", f"Pay back at the desk: {amount}", f"As it was paid: {visit.card}")
+        yield Step(
+            "ok" if is_back else "go",
+            f"Pay back at the desk: {amount}",
+            f"As it was paid: {visit.card}",
+        )
     elif refund.status is RefundStatus.SETTLED_OTHERWISE:
         yield Step("ok", f"{amount} paid back another way", "Recorded by finance")
     elif refund.status is RefundStatus.BLOCKED:

@@ -1,27 +1,31 @@
 """Somebody comes in without a visit: booked, paid at the desk and checked in on one page."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, time
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from booking_service.clock import local_day, utc_now
-from booking_service.errors import BookingServiceError, FieldError, Invalid
-from booking_service.models import PaymentTender, Role
-from booking_service.queries import availability, patient_pages
-from booking_service.services import bookings, walk_ins
+from booking_service.errors import BookingServiceError, FieldError, GatewayUnavailable, Invalid
+from booking_service.models import BookingStatus, PaymentTender, Role
+from booking_service.queries import availability, front_desk, patient_pages
+from booking_service.services import bookings, checkout, holds, walk_ins
 from booking_service.services.patient_details import PatientDetails, read_details
 from booking_service.services.walk_ins import DeskPayment, Slot
+from booking_service.web.desk_pages import STOP_POLLING
 from booking_service.web.security import acting, staff_only
 
 bp = Blueprint("walk_ins", __name__, url_prefix="/desk/walk-in")
 bp.before_request(staff_only(Role.FRONT_DESK))
 
 Page = Response | tuple[str, HTTPStatus]
+
+_ON_THEIR_PHONE: Final = "phone"
 
 
 @bp.get("")
@@ -32,14 +36,39 @@ def form() -> Page:
 
 @bp.post("")
 def book() -> Page:
-    """Book it, check the patient in, and show the visit."""
+    """Book it and check the patient in, or hold it for a patient who pays on their phone."""
     try:
-        who, slot, paid = _read(_details, _slot, _paid)
-        booking_id = walk_ins.book(slot, who, paid, acting())
+        if request.form.get("tender") == _ON_THEIR_PHONE:
+            who, slot = _read(_details, _slot)
+            lifetime = current_app.extensions["settings"].hold
+            booking_id = walk_ins.hold(slot, who, lifetime, acting())
+        else:
+            who, slot, paid = _read(_details, _slot, _paid)
+            booking_id = walk_ins.book(slot, who, paid, acting())
+            bookings.arrive(booking_id, acting())
+            flash("Booked, paid and checked in.")
     except BookingServiceError as error:
         return _page(error)
-    bookings.arrive(booking_id, acting())
-    flash("Booked, paid and checked in.")
+    return redirect(url_for("desk.visit", booking_id=booking_id), code=303)
+
+
+@bp.get("/<uuid:booking_id>/paying")
+def paying(booking_id: UUID) -> Response:
+    """Answer nothing while somebody pays on their phone; then the page looks for itself."""
+    shown = front_desk.visit(booking_id)
+    if shown.status is BookingStatus.HELD and shown.checkout_session_id:
+        with suppress(GatewayUnavailable):  # it is asked again in a few seconds
+            checkout.confirm(shown.checkout_session_id, current_app.extensions["gateway"])
+        shown = front_desk.visit(booking_id)
+    if shown.status is BookingStatus.HELD:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    return Response(status=STOP_POLLING, headers={"HX-Refresh": "true"})
+
+
+@bp.post("/<uuid:booking_id>/let-go")
+def let_go(booking_id: UUID) -> Response:
+    """Let a time go that nobody has paid for, unless they just did."""
+    holds.release(booking_id, current_app.extensions["gateway"])
     return redirect(url_for("desk.visit", booking_id=booking_id), code=303)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 from playwright.sync_api import Page
 
@@ -10,6 +11,7 @@ from booking_service.queries import front_desk
 from booking_service.services import (
     bookings,
     desk_money,
+    holds,
     memberships,
     people,
     reconciliation,
@@ -149,7 +151,7 @@ def walk_in(_: Stage) -> str:
 
 
 def walk_in_refused(_: Stage) -> Shown:
-    return Shown("/desk/walk-in", press("Book, $39.00 paid"))
+    return Shown("/desk/walk-in", press("Book"))
 
 
 def search(_: Stage) -> str:
@@ -245,6 +247,19 @@ def ledger(stage: Stage) -> str:
     return "/finance/ledger?month=2026-11"
 
 
+def unpaid(stage: Stage) -> str:
+    slot = factories.free_slot()
+    person = factories.details(name=stage.name)
+    times = (slot.practitioner_id, slot.starts_at)
+    return f"/desk/visit/{walk_ins.hold(times, person, factories.HALF_AN_HOUR, PRIYA)}"
+
+
+def let_go(stage: Stage) -> str:
+    page = unpaid(stage)
+    holds.release(UUID(page.rpartition("/")[2]), stage.gateway)
+    return page
+
+
 def _paid_in_cash(stage: Stage) -> object:
     """Somebody who paid at the desk and became a member: the desk pays them back."""
     slot = factories.free_slot()
@@ -308,7 +323,7 @@ DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, two_records, merged_records, not_open_to_the_desk),
-    *(pay_back, paid_back, takings, no_takings, kept, ask_goodwill),
+    *(unpaid, let_go, pay_back, paid_back, takings, no_takings, kept, ask_goodwill),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

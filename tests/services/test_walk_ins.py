@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from flask import current_app
 
 from booking_service.errors import (
     Invalid,
@@ -12,6 +13,7 @@ from booking_service.errors import (
     SlotTaken,
     TermsChanged,
 )
+from booking_service.languages import Language
 from booking_service.models import (
     AuditRow,
     Booking,
@@ -29,10 +31,10 @@ from booking_service.models import (
     Topic,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, memberships, walk_ins
+from booking_service.services import bookings, checkout, memberships, orders, walk_ins
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
-from tests.factories import PRIYA, all_of, booking, details, hold, payment_of, plan
+from tests.factories import HALF_AN_HOUR, PRIYA, all_of, booking, details, hold, payment_of, plan
 
 pytestmark = pytest.mark.usefixtures("seeded", "mail")
 
@@ -148,3 +150,36 @@ def test_what_makes_no_walk_in(noon):
             ask()
         assert [error.field for error in invalid.value.errors] == [field]
     assert all_of(Booking) == []
+
+
+def test_a_time_is_held_for_who_pays_on_their_phone_and_booked_when_they_have(noon, stripe):
+    booking_id = walk_ins.hold((a_doctor(), noon), details(), HALF_AN_HOUR, PRIYA)
+
+    held = booking(booking_id)
+    assert (held.status, held.held_by, held.source) == (BookingStatus.HELD, "Priya Shah", "desk")
+    assert held.hold_expires_at == noon + HALF_AN_HOUR
+    consent = orders.Consent(1, Language.EN, "203.0.113.9", "a phone", False, False)
+    known = current_app.extensions
+    checkout.start(booking_id, consent, known["gateway"], known["links"], HALF_AN_HOUR)
+    page = payment_of(booking_id).stripe_checkout_session_id
+    stripe.pay(page)
+    checkout.confirm(page, known["gateway"])
+    bookings.arrive(booking_id, PRIYA)
+
+    assert booking(booking_id).status is BookingStatus.ARRIVED
+    assert payment_of(booking_id).tender is PaymentTender.CARD
+
+
+def test_a_held_walk_in_is_of_today_and_not_over_another_visit(noon, stripe):
+    with pytest.raises(Invalid):
+        walk_ins.hold((a_doctor(), noon + timedelta(days=1)), details(), HALF_AN_HOUR, PRIYA)
+    walk_in(noon)
+    with pytest.raises(SlotTaken):
+        walk_ins.hold(
+            (a_doctor(), noon + timedelta(minutes=20)),
+            details(name="Robin Hale", email="robin@example.com", phone="518 555 0101"),
+            HALF_AN_HOUR,
+            PRIYA,
+        )
+    with pytest.raises(NotANewPatient):
+        walk_ins.hold((a_doctor(), noon + timedelta(hours=2)), details(), HALF_AN_HOUR, PRIYA)

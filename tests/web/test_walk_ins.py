@@ -1,5 +1,7 @@
 """Somebody comes in, pays at the desk, and is checked in, on one page."""
 
+import re
+
 import pytest
 
 from booking_service.models import (
@@ -10,7 +12,7 @@ from booking_service.models import (
     PaymentTender,
     Practitioner,
 )
-from tests.factories import all_of, paid
+from tests.factories import all_of, hold, paid
 from tests.web.staff_browser import StaffBrowser, words
 
 PAGE = "/desk/walk-in"
@@ -108,3 +110,36 @@ def test_terms_that_changed_meanwhile_are_shown_again(priya):
     assert answer.status_code == 409
     assert "The offer has changed; show the patient the new terms." in words(answer)
     assert all_of(Booking) == []
+
+
+def test_who_pays_on_their_phone_is_shown_the_way_and_nothing_is_charged(priya, client):
+    answer = send(priya, tender="phone", reference="", agree="")
+
+    [booking] = all_of(Booking)
+    assert (booking.status, booking.held_by) == (BookingStatus.HELD, "Priya Shah")
+    page = priya.get(answer.location)
+    assert "Dana pays $39.00 on their phone Nothing is charged yet." in words(page)
+    assert "Unpaid" in words(priya.get("/desk/2026-11-23"))
+    address = re.search(r'id="pay-address"[^>]* value="[^"]*(/book/[^"]+)"', page.text)[1]
+    assert "Check your booking, then pay $39" in words(client.get(address))
+
+
+def test_the_desk_looks_for_itself_until_it_is_paid_or_let_go(priya):
+    drawer = send(priya, tender="phone").location
+    [booking] = all_of(Booking)
+    asked = f"{PAGE}/{booking.id}/paying"
+    assert priya.get(asked).status_code == 204
+
+    priya.post(drawer, f"{PAGE}/{booking.id}/let-go")
+
+    answer = priya.get(asked)
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (286, "true")
+    said = words(priya.get(drawer))
+    assert "Not booked Nothing was charged." in said
+    assert "Unpaid" not in words(priya.get("/desk/2026-11-23"))
+
+
+def test_somebody_elses_hold_is_not_on_the_desks_day(priya):
+    hold()
+
+    assert "Unpaid" not in words(priya.get("/desk/2026-11-23"))
