@@ -37,6 +37,7 @@ from booking_service.models.settlements import Settlement, SettlementMethod, tak
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
 from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
 from booking_service.models.visit_links import LinkRequest
+from booking_service.models.visit_notes import LONGEST_NOTE, VisitNote
 from booking_service.models.waitlist import FreedTime, WaitlistEntry, WaitlistOffer
 from booking_service.models.webhooks import WebhookEvent
 
@@ -45,6 +46,7 @@ __all__ = [
     "AT_REST",
     "BLOCKING",
     "LIVE",
+    "LONGEST_NOTE",
     "ON_SALE",
     "OWED",
     "TEXT_CONSENT_VERSION",
@@ -110,6 +112,7 @@ __all__ = [
     "TimeOff",
     "TimetableVersion",
     "Topic",
+    "VisitNote",
     "WaitlistEntry",
     "WaitlistOffer",
     "WebhookEvent",

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Exists, bindparam, exists, func, select, update
+from sqlalchemy import Exists, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -26,6 +26,7 @@ from booking_service.models import (
     Refund,
     RefundStatus,
     TermsAcceptance,
+    VisitNote,
     name_key,
 )
 from booking_service.services import audit, bookings, newcomers, people
@@ -186,6 +187,7 @@ def erase(patient_id: UUID, actor: Actor) -> None:
         session.execute(
             update(Booking).where(Booking.patient_id == patient.id).values(booked_by=None)
         )
+        session.execute(delete(VisitNote).where(VisitNote.booking_id.in_(theirs)))
         audit.record(session, actor, "patient.erase", patient.id)
 
 

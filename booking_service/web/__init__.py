@@ -23,6 +23,7 @@ from booking_service.web import (
     texts,
     visit,
     visit_links,
+    visit_notes,
     walk_ins,
     webhooks,
 )
@@ -42,6 +43,7 @@ def register(app: Flask) -> None:
         desk_changes,
         desk_money,
         same_person,
+        visit_notes,
         walk_ins,
         finance,
         payouts,

@@ -11,7 +11,13 @@ from phonenumbers import PhoneNumberFormat, format_number, parse
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import BookingServiceError, Invalid
 from booking_service.models import BookingStatus
-from booking_service.queries import front_desk, patient_pages, same_person, visit_links
+from booking_service.queries import (
+    front_desk,
+    patient_pages,
+    same_person,
+    visit_history,
+    visit_links,
+)
 from booking_service.queries.front_desk import DeskState, Proof, Visit, VisitView
 from booking_service.web.desk_board import Board, lay_out
 from booking_service.web.desk_progress import Progress, first_name, progress_of
@@ -60,6 +66,7 @@ def visit_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         link_sent=visit_links.last_sent(shown.booking_id),
         price_cents=patient_pages.current_offer().price_cents,
         review_address=current_app.extensions["links"].review(shown.booking_id),
+        notes=visit_history.notes(shown.booking_id),
         is_alike=same_person.is_alike(shown.booking_id),
     )
 

@@ -15,6 +15,7 @@ from booking_service.services import (
     memberships,
     people,
     reconciliation,
+    visit_notes,
     walk_ins,
 )
 from booking_service.services.memberships import Tendered
@@ -304,6 +305,16 @@ def ask_goodwill(stage: Stage) -> str:
     return f"{kept(stage)}/goodwill"
 
 
+def history(stage: Stage) -> str:
+    page = member(stage)
+    visit_notes.write(UUID(page.rpartition("/")[2]), "Comes by bus, often a little late", PRIYA)
+    return f"{page}/history"
+
+
+def noted(stage: Stage) -> str:
+    return history(stage).removesuffix("/history")
+
+
 def two_records(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot(4))
     factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
@@ -323,7 +334,7 @@ DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, two_records, merged_records, not_open_to_the_desk),
-    *(unpaid, let_go, pay_back, paid_back, takings, no_takings, kept, ask_goodwill),
+    *(history, noted, unpaid, let_go, pay_back, paid_back, takings, no_takings, kept, ask_goodwill),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),
