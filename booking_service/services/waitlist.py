@@ -27,6 +27,7 @@ from booking_service.models import (
 from booking_service.services import audit, bookings, freed_times, newcomers, outbox, times
 from booking_service.services.newcomers import Time
 
+_PATIENT: Final = Actor.patient()
 _NOT_AHEAD: Final = Sentence("Only a visit that is still to come can get an earlier time.")
 _NOT_YOURS: Final = Sentence(
     "That time is not held for you any more. Your visit has not been moved."
@@ -36,7 +37,7 @@ _SWEEP_AT_MOST: Final = 50
 _WAKING_HOURS: Final = range(8, 20)
 
 
-def join(booking_id: UUID) -> None:
+def join(booking_id: UUID, actor: Actor = _PATIENT) -> None:
     """Note that a visit's patient wants to hear of an earlier time. Asking twice is once.
 
     Raises:
@@ -54,10 +55,10 @@ def join(booking_id: UUID) -> None:
             where=WaitlistEntry.ended_at.is_not(None),
         )
         if session.scalar(again.returning(WaitlistEntry.id)) is not None:
-            audit.record(session, Actor.patient(), "waitlist.joined", booking_id)
+            audit.record(session, actor, "waitlist.joined", booking_id)
 
 
-def leave(booking_id: UUID) -> None:
+def leave(booking_id: UUID, actor: Actor = _PATIENT) -> None:
     """Note that they do not want to hear of one any more. What is offered goes to the next."""
     with transaction() as session:
         bookings.with_patient(session, booking_id)
@@ -70,7 +71,7 @@ def leave(booking_id: UUID) -> None:
             return
         entry.ended_at = utc_now()
         bookings.give_back_offer(session, booking_id)
-        audit.record(session, Actor.patient(), "waitlist.left", booking_id)
+        audit.record(session, actor, "waitlist.left", booking_id)
 
 
 def offer(freed_time_id: UUID) -> None:

@@ -17,6 +17,7 @@ from booking_service.queries import (
     same_person,
     visit_history,
     visit_links,
+    waitlist,
 )
 from booking_service.queries.front_desk import DeskState, Proof, Visit, VisitView
 from booking_service.web.desk_board import Board, lay_out
@@ -66,6 +67,7 @@ def visit_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         link_sent=visit_links.last_sent(shown.booking_id),
         price_cents=patient_pages.current_offer().price_cents,
         review_address=current_app.extensions["links"].review(shown.booking_id),
+        is_waiting=waitlist.waits(shown.booking_id),
         notes=visit_history.notes(shown.booking_id),
         is_alike=same_person.is_alike(shown.booking_id),
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from playwright.sync_api import Page
 
+from booking_service.languages import Language
 from booking_service.models import CaseType, PaymentTender, RefundStatus, Tender
 from booking_service.queries import front_desk
 from booking_service.services import (
@@ -13,9 +14,11 @@ from booking_service.services import (
     desk_money,
     holds,
     memberships,
+    newcomers,
     people,
     reconciliation,
     visit_notes,
+    waitlist,
     walk_ins,
 )
 from booking_service.services.memberships import Tendered
@@ -315,6 +318,20 @@ def noted(stage: Stage) -> str:
     return history(stage).removesuffix("/history")
 
 
+def waitlisted(stage: Stage) -> str:
+    visit = stage.paid(slot=factories.slot_in(72))
+    waitlist.join(visit.booking_id)
+    earlier = factories.visit_of("Robin Hale", stage.stripe, slot=factories.slot_in(48))
+    bookings.cancel(earlier.booking_id, PRIYA)
+    stage.work()
+    newcomers.ask("ana@example.com", Language.EN, None)
+    return "/desk/waitlist"
+
+
+def nobody_waits(_: Stage) -> str:
+    return "/desk/waitlist"
+
+
 def two_records(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot(4))
     factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
@@ -334,7 +351,20 @@ DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, two_records, merged_records, not_open_to_the_desk),
-    *(history, noted, unpaid, let_go, pay_back, paid_back, takings, no_takings, kept, ask_goodwill),
+    *(
+        waitlisted,
+        nobody_waits,
+        history,
+        noted,
+        unpaid,
+        let_go,
+        pay_back,
+        paid_back,
+        takings,
+        no_takings,
+        kept,
+        ask_goodwill,
+    ),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),
