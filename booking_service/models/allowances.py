@@ -68,7 +68,7 @@ class Allowance:
         membership = self.membership
         if membership.status is not MembershipStatus.ACTIVE or membership.active_at is None:
             return _CLOSED.get(membership.status, _NOT_YET)
-        if not is_covered(membership, at):
+        if not self.covers(at):
             return Sentence("The membership ends before that day. Choose an earlier one.")
         return None
 
@@ -81,6 +81,10 @@ class Allowance:
             "All %(count)s visits of that month are booked or used. Choose a day of another month.",
             count=self.visits_a_month,
         )
+
+    def covers(self, at: datetime) -> bool:
+        """Return whether a visit at an instant is before the membership's end."""
+        return is_covered(self.membership, at)
 
     def left(self, at: datetime) -> int:
         """Return how many visits are left in the month an instant is in."""

@@ -88,6 +88,7 @@ def is_offered(
     time_off: Iterable[TimeOff | Absence],
     starts_at: datetime,
     now: datetime,
+    *,
     kind: BookingKind = BookingKind.FIRST,
 ) -> bool:
     """Return whether one practitioner offers a visit at an instant, if it is booked now."""

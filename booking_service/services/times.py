@@ -82,7 +82,7 @@ def visit_length(
     rows = session.execute(_WORK, {"practitioner_id": practitioner_id, **visit}).all()
     hours = {Shift(row.weekday, row.opens_minute, row.closes_minute) for row in rows}
     time_off = {Absence(row.starts_at, row.ends_at) for row in rows if row.starts_at}
-    if not is_offered(practice, hours, time_off, starts_at, utc_now(), kind):
+    if not is_offered(practice, hours, time_off, starts_at, utc_now(), kind=kind):
         detail = Sentence("Choose one of the times shown")
         raise Invalid(FieldError("starts_at", "not_offered", detail))
     return length
