@@ -69,8 +69,10 @@ def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
     payment = session.scalar(
         select(Payment).where(Payment.booking_id == booking_id).options(joinedload(Payment.offer))
     )
+    practice = session.scalars(select(Practice)).one()
     return {
-        "practice": session.scalars(select(Practice)).one(),
+        "practice": practice,
+        "today": local_day(utc_now(), practice.zone),
         "booking": booking,
         "patient": booking.patient,
         "practitioner": booking.practitioner,
