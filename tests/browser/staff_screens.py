@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 
 from playwright.sync_api import Page
 
-from booking_service.models import CaseType, RefundStatus, Tender
+from booking_service.models import CaseType, Membership, MembershipStatus, RefundStatus, Tender
 from booking_service.services import bookings, memberships, reconciliation
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
@@ -48,8 +49,9 @@ def day(stage: Stage) -> str:
         bookings.begin_treatment(booking_id, PRIYA)
     bookings.mark_no_show(missed, PRIYA)
     card = Tendered(Tender.SAVED_CARD)
-    memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
+    membership_id, _ = memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
     stage.work()
+    factories.follow_up(SimpleNamespace(membership_id=membership_id), 0.1)
     return "/desk"
 
 
@@ -236,11 +238,61 @@ def ledger(stage: Stage) -> str:
     return "/finance/ledger?month=2026-11"
 
 
+def _joined(stage: Stage) -> object:
+    return factories.member(stage.stripe, slot=factories.free_slot(), name=stage.name)
+
+
+def book_next(stage: Stage) -> str:
+    return f"{_drawer(_joined(stage))}/next"
+
+
+def next_booked(stage: Stage) -> str:
+    joined = _joined(stage)
+    factories.follow_up(joined, 7)
+    return _drawer(joined)
+
+
+def _follow_up(stage: Stage) -> object:
+    return factories.follow_up(_joined(stage), 0.1)
+
+
+def follow_up(stage: Stage) -> str:
+    return f"/desk/visit/{_follow_up(stage)}"
+
+
+def follow_up_with_doctor(stage: Stage) -> str:
+    visit = _follow_up(stage)
+    bookings.arrive(visit, PRIYA)
+    bookings.begin_treatment(visit, PRIYA)
+    return f"/desk/visit/{visit}"
+
+
+def follow_up_over(stage: Stage) -> str:
+    visit = _follow_up(stage)
+    bookings.arrive(visit, PRIYA)
+    bookings.complete(visit, PRIYA)
+    return f"/desk/visit/{visit}"
+
+
+def follow_up_not_covered(stage: Stage) -> str:
+    joined = _joined(stage)
+    visit = factories.follow_up(joined, 0.1)
+    status = MembershipStatus.CANCELLED
+    factories.change(Membership, joined.membership_id, status=status, ended_at=stage.noon)
+    return f"/desk/visit/{visit}"
+
+
+def cancel_follow_up(stage: Stage) -> str:
+    return f"/desk/visit/{_follow_up(stage)}/cancel"
+
+
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, not_open_to_the_desk),
+    *(book_next, next_booked, follow_up, follow_up_with_doctor, follow_up_over),
+    *(follow_up_not_covered, cancel_follow_up),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),
