@@ -244,7 +244,7 @@ def _follow_up_fact(visit: Visit, now: datetime, zone: ZoneInfo) -> str:
         DeskState.IN_TREATMENT: _in_treatment(visit, zone),
         DeskState.CANCELLED: "cancelled",
     }
-    kind = "Follow-up" if visit.is_covered else "Follow-up · membership ended"
+    kind = "Follow-up" if visit.is_covered else "Membership ended"
     fact = facts.get(visit.state)
     return f"{kind} · {fact}" if fact else kind
 

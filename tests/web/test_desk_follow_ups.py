@@ -230,7 +230,7 @@ def test_a_visit_after_the_end_of_its_membership_is_marked(priya, dana, noon):
         ended_at=noon + timedelta(days=1),
     )
 
-    assert "Follow-up · membership ended" in words(priya.get("/desk/2026-11-26"))
+    assert "Dana Whitfield Membership ended" in words(priya.get("/desk/2026-11-26"))
     said = words(priya.get(drawer(visit)))
     assert "Membership ended The Corrective plan ended Tue, Nov 24, before this visit." in said
     assert "Nothing is paid" not in said
