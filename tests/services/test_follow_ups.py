@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
-from booking_service.db import db, transaction
+from booking_service.db import db, transaction, violated
 from booking_service.errors import Invalid, NotAllowed, NotFound, SlotTaken, TooLate
 from booking_service.models import (
     Actor,
@@ -60,6 +61,51 @@ def test_a_follow_up_is_a_confirmed_visit_without_money(dana, stripe):
     assert [row.booking_id for row in all_of(Payment)] == [dana.booking_id]
     assert [row.booking_id for row in all_of(Promise)] == [dana.booking_id]
     assert len(stripe.log()) == asked
+
+
+@pytest.mark.parametrize(
+    ("constraint", "facts"),
+    [
+        ("ck_bookings_membership_of_follow_up", {"membership_id": None}),
+        ("ck_bookings_membership_of_follow_up", {"kind": BookingKind.FIRST}),
+        ("ck_bookings_follow_up_not_held", {"status": BookingStatus.EXPIRED}),
+        ("ck_bookings_given_back_by_cancelling", {"given_back": True}),
+    ],
+)
+def test_the_database_refuses_what_is_no_follow_up(dana, constraint, facts):
+    visit = follow_up(dana)
+
+    with pytest.raises(IntegrityError) as refusal:
+        change(Booking, visit, **facts)
+
+    assert violated(refusal.value) == constraint
+
+
+def test_a_first_visit_is_never_given_back(dana):
+    with pytest.raises(IntegrityError) as refusal:
+        change(Booking, dana.booking_id, status=BookingStatus.CANCELLED, given_back=True)
+
+    assert violated(refusal.value) == "ck_bookings_given_back_by_cancelling"
+
+
+def test_a_follow_up_takes_some_time(dana):
+    with pytest.raises(IntegrityError) as refusal:
+        change(Practice, all_of(Practice)[0].id, follow_up_minutes=0)
+
+    assert violated(refusal.value) == "ck_practices_follow_up_positive"
+
+
+def test_follow_ups_are_many_and_the_first_visit_is_one(dana):
+    first = booking(dana.booking_id)
+    follow_up(dana, 2)
+    follow_up(dana, 3)
+
+    second = factories.hold(follow_up_slot(5))
+
+    with pytest.raises(IntegrityError) as refusal:
+        change(Booking, second, patient_id=first.patient_id, status=BookingStatus.CONFIRMED)
+
+    assert violated(refusal.value) == "uq_bookings_one_first_visit"
 
 
 def test_pressing_twice_is_one_visit(dana):
