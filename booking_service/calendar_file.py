@@ -14,9 +14,12 @@ from icalendar import Calendar, Event
 
 from booking_service.clock import utc_now
 from booking_service.languages import Language, Sentence, translate
-from booking_service.models import Practice
+from booking_service.models import BookingKind, Practice
 
-_TITLE: Final = Sentence("First visit")
+_TITLES: Final = {
+    BookingKind.FIRST: Sentence("First visit"),
+    BookingKind.FOLLOW_UP: Sentence("Visit"),
+}
 _GOOGLE_TIME: Final = "%Y%m%dT%H%M%SZ"
 
 
@@ -30,6 +33,12 @@ class Entry:
     ends_at: datetime
     language: Language
     sequence: int = 0
+    kind: BookingKind = BookingKind.FIRST
+
+    @property
+    def title(self) -> str:
+        """What it is called, in its language."""
+        return translate(_TITLES[self.kind], self.language)
 
 
 def build(entry: Entry, practice: Practice) -> bytes:
@@ -49,7 +58,7 @@ def _file(entry: Entry, practice: Practice, method: str) -> bytes:
     event.add("dtstamp", utc_now())
     event.add("dtstart", entry.starts_at.astimezone(UTC))
     event.add("dtend", entry.ends_at.astimezone(UTC))
-    event.add("summary", translate(_TITLE, entry.language))
+    event.add("summary", entry.title)
     event.add("location", place(practice))
     event.add("description", _note(entry))
     if method == "CANCEL":
@@ -68,7 +77,7 @@ def google(entry: Entry, practice: Practice) -> str:
     starts_at, ends_at = (at.astimezone(UTC) for at in (entry.starts_at, entry.ends_at))
     query = {
         "action": "TEMPLATE",
-        "text": translate(_TITLE, entry.language),
+        "text": entry.title,
         "dates": f"{starts_at:{_GOOGLE_TIME}}/{ends_at:{_GOOGLE_TIME}}",
         "ctz": practice.timezone,
         "location": place(practice),
@@ -87,7 +96,7 @@ def outlook(entry: Entry, practice: Practice, host: str) -> str:
     """
     query = {
         "rru": "addevent",
-        "subject": translate(_TITLE, entry.language),
+        "subject": entry.title,
         "startdt": entry.starts_at.astimezone(UTC).isoformat(),
         "enddt": entry.ends_at.astimezone(UTC).isoformat(),
         "location": place(practice),

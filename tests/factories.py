@@ -14,6 +14,7 @@ from booking_service.models import (
     Actor,
     ActorKind,
     Booking,
+    BookingKind,
     BookingStatus,
     Payment,
     Plan,
@@ -23,7 +24,16 @@ from booking_service.models import (
     TimeOff,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, checkout, holds, memberships, orders, patients
+from booking_service.services import (
+    bookings,
+    checkout,
+    first_payments,
+    follow_ups,
+    holds,
+    memberships,
+    orders,
+    patients,
+)
 from booking_service.services.memberships import Tendered
 from booking_service.services.patient_details import PatientDetails, read_details
 
@@ -108,6 +118,29 @@ def converted(stripe, tendered: Tendered | None = None, **more) -> SimpleNamespa
         visit.booking_id, plan().id, tendered or Tendered(Tender.SAVED_CARD), PRIYA, timedelta(0)
     )
     return visit
+
+
+def member(stripe, **more) -> SimpleNamespace:
+    """A patient whose membership runs, paid for at the desk, and whose first visit is over."""
+    visit = converted(stripe, Tendered(Tender.RECORDED, "R-1"), **more)
+    with transaction() as session:
+        first_payments.activate(session, visit.membership_id, None)
+    bookings.complete(visit.booking_id, PRIYA)
+    return visit
+
+
+def follow_up(member: SimpleNamespace, days: float = 7, actor: Actor = PRIYA) -> UUID:
+    """A visit that a plan includes, at the first free time so many days from now."""
+    slot = follow_up_slot(days)
+    return follow_ups.book(member.membership_id, slot.practitioner_id, slot.starts_at, actor)
+
+
+def follow_up_slot(days: float = 7) -> availability.Slot:
+    """The first time a follow-up fits into, so many days from now."""
+    earliest = utc_now() + timedelta(days=days)
+    zone = availability.the_practice().zone
+    listed = availability.free_days(earliest.astimezone(zone).date(), 7, kind=BookingKind.FOLLOW_UP)
+    return next(slot for day in listed for slot in day.slots if slot.starts_at >= earliest)
 
 
 def plan(name: str = "Corrective") -> Plan:

@@ -30,9 +30,11 @@ BEFORE = """
 
 
 @pytest.fixture
-def older(postgres, settings):
+def older(postgres, settings, request):
     """A service whose database is empty, and of no version yet."""
-    app = create_app(replace(settings, database_url=postgres.create_database("older")))
+    app = create_app(
+        replace(settings, database_url=postgres.create_database(request.node.name[:40]))
+    )
     cli.register(app)
     with app.app_context():
         yield str(Path(app.root_path) / "migrations")
@@ -106,3 +108,23 @@ def test_newcomers_come_beside_those_who_wait_and_are_forgotten_on_the_way_back(
     downgrade(directory=older, revision="0008")
     assert rows("SELECT count(*), count(booking_id) FROM waitlist_entries") == [(1, 1)]
     assert rows("SELECT count(*) FROM waitlist_offers") == [(0,)]
+
+
+def test_what_was_booked_before_members_came_again_is_a_first_visit(older):
+    upgrade(directory=older, revision="0011")
+    practice, *_ = BEFORE.split(";")
+    rows(practice, directions="d")
+    for statement in VISIT.split(";"):
+        rows(statement)
+
+    upgrade(directory=older, revision="0012")
+
+    assert (
+        rows("SELECT kind, membership_id, given_back FROM bookings") == [("first", None, False)] * 2
+    )
+    assert rows("SELECT follow_up_minutes FROM practices") == [(20,)]
+    once = "SELECT indexdef LIKE '%kind%' FROM pg_indexes WHERE indexname = :name"
+    assert rows(once, name="uq_bookings_one_first_visit") == [(True,)]
+    downgrade(directory=older, revision="0011")
+    assert rows("SELECT count(*) FROM bookings") == [(2,)]
+    assert rows(once, name="uq_bookings_one_first_visit") == [(False,)]

@@ -142,7 +142,11 @@ class BookingRefund(Answered):
 
 
 class BookingAnswer(Answered):
-    """A booking with its money. There is no payment before Stripe's page was opened."""
+    """A booking with its money.
+
+    There is no payment before Stripe's page was opened, and a member's follow-up, which the plan
+    includes, has neither payment nor promise at any time.
+    """
 
     id: UUID
     code: str
@@ -197,7 +201,7 @@ class VisitPatient(Answered):
 
 
 class VisitAnswer(Answered):
-    """A visit on the desk."""
+    """A visit on the desk. A member's follow-up has no payment, membership or refund of its own."""
 
     id: UUID
     code: str

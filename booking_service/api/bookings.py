@@ -108,7 +108,8 @@ def post_cancel(booking_id: UUID, query: TokenQuery) -> Response:
     """Cancel a booking, for whoever holds its token. A second call answers the same booking.
 
     Until the practice's cut-off `refunds` shows the money going back; after it the promise has
-    `lapsed` and the money is kept. A time that is only held is let go. Refused with `too_late`
+    `lapsed` and the money is kept. By the same rule the plan of a follow-up has its visit again, or
+    not; no money moves. A time that is only held is let go. Refused with `too_late`
     once the visit has begun.
     """
     _let_in(booking_id, query)
@@ -134,7 +135,8 @@ def post_cancel(booking_id: UUID, query: TokenQuery) -> Response:
 def post_reschedule(booking_id: UUID, query: TokenQuery, json: RescheduleSent) -> Response:
     """Move a visit to another free time, for whoever holds its token. Nothing is paid again.
 
-    Possible until the practice's cut-off (then `too_late`) and twice (then `not_allowed`); a time
+    Possible until the practice's cut-off (then `too_late`) and twice (then `not_allowed`, as for a
+    follow-up at a time that the plan does not include); a time
     that was just taken is `slot_taken`, with `alternatives`, and the visit stays where it was.
     """
     _let_in(booking_id, query)

@@ -119,7 +119,10 @@ def post_complete(booking_id: UUID) -> Response:
 @_STEP
 @idempotent
 def post_no_show(booking_id: UUID) -> Response:
-    """Note that the patient did not come. The money is kept, as the terms say."""
+    """Note that the patient did not come. The money is kept, as the terms say.
+
+    A member's follow-up stays one of the visits of its plan.
+    """
     return _step(bookings.mark_no_show, booking_id)
 
 

@@ -1,8 +1,9 @@
 """The schema: one file for each thing the practice has a word for."""
 
+from booking_service.models.allowances import COUNTED, Allowance, is_covered
 from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
-from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
+from booking_service.models.bookings import LIVE, VISITING, Booking, BookingKind, BookingStatus
 from booking_service.models.case_rules import Subject, objection
 from booking_service.models.cases import ACTIONS, Case, CaseAction, CaseStatus, CaseType
 from booking_service.models.desk_counts import DeskCount
@@ -45,6 +46,7 @@ __all__ = [
     "ACTIONS",
     "AT_REST",
     "BLOCKING",
+    "COUNTED",
     "LIVE",
     "LONGEST_NOTE",
     "ON_SALE",
@@ -54,11 +56,13 @@ __all__ = [
     "Account",
     "Actor",
     "ActorKind",
+    "Allowance",
     "ApiToken",
     "Attempt",
     "AuditLink",
     "AuditRow",
     "Booking",
+    "BookingKind",
     "BookingStatus",
     "Case",
     "CaseAction",
@@ -117,6 +121,7 @@ __all__ = [
     "WaitlistOffer",
     "WebhookEvent",
     "WorkingHours",
+    "is_covered",
     "name_key",
     "objection",
     "takes_two",

@@ -30,6 +30,13 @@ class BookingStatus(StrEnum):
     EXPIRED = "expired"  # a hold nobody paid for; no FHIR code
 
 
+class BookingKind(StrEnum):
+    """What a booking is, and so what it costs."""
+
+    FIRST = "first"  # the first visit: paid for, with a promise
+    FOLLOW_UP = "follow_up"  # a member's: included in the plan, no payment and no promise
+
+
 S = BookingStatus
 # Those that occupy the practitioner; the constraint below says so in SQL.
 LIVE: Final = frozenset({S.HELD, S.CONFIRMED, S.ARRIVED, S.IN_TREATMENT, S.COMPLETED})
@@ -75,8 +82,13 @@ class Booking(Base):
             unique=True,
             postgresql_where=text(
                 "status IN ('confirmed', 'arrived', 'in_treatment', 'completed')"
-                " AND merged_from_id IS NULL"
+                " AND merged_from_id IS NULL AND kind = 'first'"
             ),
+        ),
+        Index(
+            "ix_bookings_membership_id",
+            "membership_id",
+            postgresql_where=text("membership_id IS NOT NULL"),
         ),
         Index("ix_bookings_starts_at", "starts_at"),
         Index("ix_bookings_holds", "hold_expires_at", postgresql_where=text("status = 'held'")),
@@ -85,6 +97,16 @@ class Booking(Base):
             "status IN ('held', 'expired') OR patient_id IS NOT NULL", name="patient_known"
         ),
         CheckConstraint("status <> 'held' OR hold_expires_at IS NOT NULL", name="hold_ends"),
+        CheckConstraint(
+            "(kind = 'follow_up') = (membership_id IS NOT NULL)", name="membership_of_follow_up"
+        ),
+        CheckConstraint(
+            "kind <> 'follow_up' OR status NOT IN ('held', 'expired')", name="follow_up_not_held"
+        ),
+        CheckConstraint(
+            "NOT given_back OR (kind = 'follow_up' AND status = 'cancelled')",
+            name="given_back_by_cancelling",
+        ),
     )
 
     code: Mapped[str] = mapped_column(unique=True, default=new_code)
@@ -93,6 +115,12 @@ class Booking(Base):
     # The record it was booked with, when that was merged into the patient's: history stays.
     merged_from_id: Mapped[UUID | None] = mapped_column(ForeignKey("patients.id"))
     booked_by: Mapped[str | None]  # who books for the patient, by name; none: the patient does
+    kind: Mapped[BookingKind] = mapped_column(default=BookingKind.FIRST, server_default="first")
+    # Whose plan a follow-up is part of. The two tables name each other: `use_alter` says which
+    # reference comes second.
+    membership_id: Mapped[UUID | None] = mapped_column(ForeignKey("memberships.id", use_alter=True))
+    # A follow-up cancelled in time, or by the practice: the plan has that visit again.
+    given_back: Mapped[bool] = mapped_column(default=False, server_default="false")
     status: Mapped[BookingStatus] = mapped_column(default=BookingStatus.HELD)
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]

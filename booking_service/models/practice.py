@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from booking_service.db import Base
+from booking_service.models.bookings import BookingKind
 
 
 class Practice(Base):
@@ -16,6 +17,7 @@ class Practice(Base):
     __table_args__ = (
         CheckConstraint("only_row", name="only_row"),
         CheckConstraint("visit_minutes > 0", name="visit_positive"),
+        CheckConstraint("follow_up_minutes > 0", name="follow_up_positive"),
         CheckConstraint("grid_minutes > 0", name="grid_positive"),
         CheckConstraint("offer_minutes > 0", name="offer_positive"),
         CheckConstraint(
@@ -36,6 +38,7 @@ class Practice(Base):
     directions_es: Mapped[str | None]  # the same in Spanish
     timezone: Mapped[str]  # an IANA name
     visit_minutes: Mapped[int]
+    follow_up_minutes: Mapped[int] = mapped_column(default=20, server_default="20")
     grid_minutes: Mapped[int]
     lead_minutes: Mapped[int]  # a visit may start this long from now, not sooner
     horizon_days: Mapped[int]  # the last bookable day, counted from today
@@ -59,4 +62,9 @@ class Practice(Base):
     @property
     def visit_length(self) -> timedelta:
         """How long a first visit takes."""
-        return timedelta(minutes=self.visit_minutes)
+        return self.length_of(BookingKind.FIRST)
+
+    def length_of(self, kind: BookingKind) -> timedelta:
+        """How long a visit takes."""
+        is_first = kind is BookingKind.FIRST
+        return timedelta(minutes=self.visit_minutes if is_first else self.follow_up_minutes)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from booking_service.clock import day_bounds, local_day
+from booking_service.models.bookings import BookingKind
 from booking_service.models.practice import Practice
 from booking_service.models.schedule import TimeOff, WorkingHours
 
@@ -46,6 +47,7 @@ def offered(
     hours: Iterable[WorkingHours | Shift],
     time_off: Iterable[TimeOff | Absence],
     day: date,
+    kind: BookingKind = BookingKind.FIRST,
 ) -> list[datetime]:
     """Return when a visit to one practitioner may start on a local day, in UTC and in order.
 
@@ -53,20 +55,23 @@ def offered(
     practitioner and of everybody; other weekdays and other days among them do no harm.
     """
     starts, ends = day_bounds(day, practice.zone)
+    visit = practice.length_of(kind)
     hours = list(hours)
     shifts = {(h.opens_minute, h.closes_minute) for h in hours if h.weekday == day.weekday()}
     away = {
         Absence(off.starts_at, off.ends_at)
         for off in time_off
-        if off.starts_at < ends + practice.visit_length and starts < off.ends_at
+        if off.starts_at < ends + visit and starts < off.ends_at
     }
     tomorrow = (day + timedelta(days=1)).weekday()
     past_midnight = any(
-        h.weekday == tomorrow and h.opens_minute == 0 and h.closes_minute >= practice.visit_minutes
+        h.weekday == tomorrow
+        and h.opens_minute == 0
+        and timedelta(minutes=h.closes_minute) >= visit
         for h in hours
     )
     grid = timedelta(minutes=practice.grid_minutes)
-    pace = _Pace(practice.visit_length, grid, past_midnight)
+    pace = _Pace(visit, grid, past_midnight)
     return list(_starts(practice.timezone, day, pace, frozenset(shifts), frozenset(away)))
 
 
@@ -83,13 +88,15 @@ def is_offered(
     time_off: Iterable[TimeOff | Absence],
     starts_at: datetime,
     now: datetime,
+    *,
+    kind: BookingKind = BookingKind.FIRST,
 ) -> bool:
     """Return whether one practitioner offers a visit at an instant, if it is booked now."""
     opens, closes = window(practice, now)
     if not opens <= starts_at < closes:
         return False
     day = local_day(starts_at, practice.zone)
-    return starts_at in offered(practice, hours, time_off, day)
+    return starts_at in offered(practice, hours, time_off, day, kind)
 
 
 # Every visitor asks for the same few days: three practitioners for a month are 90 answers.

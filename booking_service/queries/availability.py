@@ -19,7 +19,15 @@ from booking_service.clock import day_bounds, local_day, utc_now
 from booking_service.db import db
 from booking_service.errors import NotFound
 from booking_service.languages import Sentence
-from booking_service.models import LIVE, Booking, Practice, Practitioner, TimeOff, WorkingHours
+from booking_service.models import (
+    LIVE,
+    Booking,
+    BookingKind,
+    Practice,
+    Practitioner,
+    TimeOff,
+    WorkingHours,
+)
 from booking_service.models.timetable import Absence, Shift, offered, window
 
 _ONE_DAY: Final = timedelta(days=1)
@@ -68,22 +76,31 @@ def practitioners() -> Sequence[Practitioner]:
     ).all()
 
 
-def free_days(first: date, days: int, practitioner_id: UUID | None = None) -> list[Day]:
-    """Return the free times of local days, in order; of one practitioner, or of all."""
+def free_days(
+    first: date,
+    days: int,
+    practitioner_id: UUID | None = None,
+    kind: BookingKind = BookingKind.FIRST,
+) -> list[Day]:
+    """Return the free times of local days, in order; of one practitioner, or of all.
+
+    `kind` says how long a visit has to fit: a follow-up finds room where a first visit does not.
+    """
     practice = the_practice()
     zone = practice.zone
     since, _ = day_bounds(first, zone)
     until, _ = day_bounds(first + timedelta(days=days), zone)
-    last_end = until + practice.visit_length  # of a visit that begins before midnight
+    length = practice.length_of(kind)
+    last_end = until + length  # of a visit that begins before midnight
     closures, absences = _time_off(since, last_end)
     columns = _columns(since, last_end, practitioner_id, closures, absences)
     opens, closes = window(practice, utc_now())
     answer = []
     for day in (first + timedelta(days=number) for number in range(days)):
         slots = [
-            Slot(column.id, column.name, start, start + practice.visit_length)
+            Slot(column.id, column.name, start, start + length)
             for column in columns
-            for start in _free(practice, column, day)
+            for start in _free(practice, column, day, kind)
             if opens <= start < closes
         ]
         # The sort is stable: practitioners stay in the order of the desk.
@@ -212,11 +229,11 @@ def _time_off(since: datetime, until: datetime) -> tuple[list[_Closure], dict[UU
     return closures, absences
 
 
-def _free(practice: Practice, column: _Column, day: date) -> Iterable[datetime]:
-    starts = offered(practice, column.shifts, column.away, day)
+def _free(practice: Practice, column: _Column, day: date, kind: BookingKind) -> Iterable[datetime]:
+    starts = offered(practice, column.shifts, column.away, day, kind)
     if not column.busy:
         return starts
-    return _without(starts, column.busy, practice.visit_length)
+    return _without(starts, column.busy, practice.length_of(kind))
 
 
 def _without(

@@ -13,6 +13,7 @@ from booking_service.clock import day_bounds
 from booking_service.db import db
 from booking_service.models import (
     Booking,
+    BookingKind,
     BookingStatus,
     Practice,
     Practitioner,
@@ -85,7 +86,9 @@ def day(date: date) -> DayBoard:
         zone=practice.zone,
         columns=_columns(date, practice.zone, {booking.practitioner_id for booking in bookings}),
         visits=visits,
-        first_visits=sum(visit.state not in _NOT_COUNTED for visit in visits),
+        first_visits=sum(
+            visit.kind is BookingKind.FIRST and visit.state not in _NOT_COUNTED for visit in visits
+        ),
         became_members=sum(visit.membership_status in JOINED for visit in visits),
         refunded_cents=sum(visit.returned_cents for visit in visits),
     )

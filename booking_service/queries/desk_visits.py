@@ -14,6 +14,7 @@ from booking_service.db import db
 from booking_service.languages import Language
 from booking_service.models import (
     Booking,
+    BookingKind,
     BookingStatus,
     ChargeStatus,
     Membership,
@@ -24,6 +25,7 @@ from booking_service.models import (
     Refund,
     RefundReason,
     RefundStatus,
+    is_covered,
 )
 
 # The money is out of our hands, one way or another.
@@ -57,6 +59,7 @@ _STATES: Final = {
 }
 VISITS: Final = tuple(_STATES)
 HELD_AT_THE_DESK: Final = and_(Booking.status == BookingStatus.HELD, Booking.held_by.is_not(None))
+_MEMBERSHIPS: Final = select(Membership).execution_options(populate_existing=True)
 # Whoever lists visits names people; read them along.
 WITH_PEOPLE: Final = (joinedload(Booking.patient), joinedload(Booking.practitioner))
 
@@ -67,6 +70,8 @@ class Visit:
 
     booking_id: UUID
     code: str
+    kind: BookingKind
+    is_covered: bool  # a follow-up after the end of its membership is not
     status: BookingStatus
     state: DeskState
     practitioner_id: UUID
@@ -97,12 +102,31 @@ def visits_of(bookings: Sequence[Booking]) -> list[Visit]:
     }
     memberships = _latest_memberships(ids)
     refunds = _membership_refunds(ids)
+    uncovered = _uncovered(bookings)
     return [
         _visit(
-            booking, payments.get(booking.id), memberships.get(booking.id), refunds.get(booking.id)
+            booking,
+            payments.get(booking.id),
+            memberships.get(booking.id),
+            refunds.get(booking.id),
+            is_covered=booking.id not in uncovered,
         )
         for booking in bookings
     ]
+
+
+def _uncovered(bookings: Sequence[Booking]) -> set[UUID]:
+    """Return the follow-ups that are after the end of their membership."""
+    ids = {booking.membership_id for booking in bookings if booking.membership_id}
+    if not ids:
+        return set()
+    theirs = {row.id: row for row in db.session.scalars(_MEMBERSHIPS.where(Membership.id.in_(ids)))}
+    return {
+        booking.id
+        for booking in bookings
+        if booking.membership_id
+        and not is_covered(theirs[booking.membership_id], booking.starts_at)
+    }
 
 
 def _latest_memberships(booking_ids: Sequence[UUID]) -> dict[UUID, Membership]:
@@ -129,6 +153,8 @@ def _visit(
     payment: Payment | None,
     membership: Membership | None,
     refund: Refund | None,
+    *,
+    is_covered: bool,
 ) -> Visit:
     state = _STATES.get(booking.status, DeskState.UNPAID)
     if membership is not None and membership.status in JOINED:
@@ -136,6 +162,8 @@ def _visit(
     return Visit(
         booking_id=booking.id,
         code=booking.code,
+        kind=booking.kind,
+        is_covered=is_covered,
         status=booking.status,
         state=state,
         practitioner_id=booking.practitioner_id,

@@ -15,7 +15,9 @@ from booking_service.db import db
 from booking_service.errors import NotFound
 from booking_service.languages import Language
 from booking_service.models import (
+    Allowance,
     Booking,
+    BookingKind,
     BookingStatus,
     Channel,
     Membership,
@@ -33,6 +35,7 @@ from booking_service.models import (
     RefundReason,
     RefundStatus,
 )
+from booking_service.queries import follow_ups
 from booking_service.queries.day_board import Column, DayBoard, Off, day, next_day_with_visits
 from booking_service.queries.desk_visits import RETURNED, DeskState, Visit
 from booking_service.queries.memberships import (
@@ -97,6 +100,7 @@ class VisitView:
 
     booking_id: UUID
     code: str
+    kind: BookingKind
     status: BookingStatus
     zone: ZoneInfo
     patient: str
@@ -105,6 +109,7 @@ class VisitView:
     email: str
     has_mail_come_back: bool  # the newest; the mail server refused it for good
     locale: Language
+    practitioner_id: UUID
     practitioner: str
     starts_at: datetime
     ends_at: datetime
@@ -127,6 +132,9 @@ class VisitView:
     plans: Sequence[PlanTile]
     membership: MembershipView | None  # the newest that was not taken back
     refund: RefundView | None
+    member: follow_ups.Member | None  # the patient's further visits, once they joined
+    allowance: Allowance | None  # of a follow-up: the plan it is part of
+    given_back: bool  # a follow-up cancelled in time
 
     @property
     def has_ended(self) -> bool:
@@ -204,6 +212,7 @@ def _view(
     return VisitView(
         booking_id=booking.id,
         code=booking.code,
+        kind=booking.kind,
         status=booking.status,
         zone=zone,
         patient=patient.name,
@@ -212,6 +221,7 @@ def _view(
         email=patient.email,
         has_mail_come_back=_has_mail_come_back(booking.id),
         locale=patient.locale,
+        practitioner_id=booking.practitioner_id,
         practitioner=booking.practitioner.name,
         starts_at=booking.starts_at,
         ends_at=booking.ends_at,
@@ -234,6 +244,9 @@ def _view(
         plans=_plans(),
         membership=membership_view(current, refund) if current else None,
         refund=refund,
+        member=follow_ups.member(booking.id),
+        allowance=follow_ups.of_visit(booking.id),
+        given_back=booking.given_back,
     )
 
 

@@ -16,6 +16,7 @@ from booking_service.languages import Language, Sentence
 from booking_service.models import (
     ON_SALE,
     Booking,
+    BookingKind,
     BookingStatus,
     Offer,
     Patient,
@@ -86,6 +87,8 @@ class BookingView:
 
     id: UUID
     code: str
+    kind: BookingKind
+    given_back: bool  # a follow-up cancelled in time: the plan has the visit again
     status: BookingStatus
     practitioner_id: UUID
     practitioner: str
@@ -167,6 +170,8 @@ def booking(booking_id: UUID) -> BookingView:
     return BookingView(
         id=held.id,
         code=held.code,
+        kind=held.kind,
+        given_back=held.given_back,
         status=held.status,
         practitioner_id=held.practitioner_id,
         practitioner=practitioner,

@@ -26,13 +26,23 @@ from booking_service.models import (
     Actor,
     ActorKind,
     Booking,
+    BookingKind,
     BookingStatus,
     Payment,
     Practice,
     RefundReason,
     Topic,
 )
-from booking_service.services import audit, freed_times, outbox, people, promises, refunds, times
+from booking_service.services import (
+    allowances,
+    audit,
+    freed_times,
+    outbox,
+    people,
+    promises,
+    refunds,
+    times,
+)
 
 _MOST_MOVES: Final = 2  # by the patient, without asking anybody
 _NOT_CANCELLED: Final = Sentence(
@@ -106,6 +116,8 @@ def complete(booking_id: UUID, actor: Actor) -> None:
 def mark_no_show(booking_id: UUID, actor: Actor) -> None:
     """Note that the patient did not come. The money is kept, as the terms say.
 
+    A follow-up has no money; it stays one of the visits of its plan.
+
     Raises:
         NotAllowed: another day, or the patient is here or was.
     """
@@ -124,7 +136,8 @@ def cancel(booking_id: UUID, actor: Actor, *, by_patient: bool = False) -> None:
     """Cancel a visit, and decide about its money. Pressing twice is once.
 
     Cancelled by the practice, or by the patient before the practice's cut-off, all of it goes
-    back. Cancelled by the patient after that, it is kept, as the terms say.
+    back. Cancelled by the patient after that, it is kept, as the terms say. By the same rule the
+    plan of a follow-up has its visit again, or not; no money moves.
 
     Args:
         booking_id: the visit.
@@ -145,7 +158,9 @@ def cancel(booking_id: UUID, actor: Actor, *, by_patient: bool = False) -> None:
         goes_back = not is_patients or utc_now() < booking.starts_at - cutoff
         booking.move_to(BookingStatus.CANCELLED)
         booking.cancelled_at = utc_now()
-        if goes_back:
+        if booking.kind is BookingKind.FOLLOW_UP:
+            booking.given_back = goes_back
+        elif goes_back:
             promises.void(session, booking.id)
             paid = session.scalars(select(Payment.id).where(Payment.booking_id == booking.id)).one()
             refunds.request(session, paid, RefundReason.CANCELLATION, actor.name)
@@ -154,8 +169,9 @@ def cancel(booking_id: UUID, actor: Actor, *, by_patient: bool = False) -> None:
         give_back_offer(session, booking.id)
         freed_times.free(session, booking.id, booking.practitioner_id, booking.starts_at)
         outbox.post(session, Topic.BOOKING_CANCELLED, booking.id)
-        money = "goes_back" if goes_back else "kept"
-        audit.record(session, actor, "booking.cancelled", booking.id, money=money)
+        what = "money" if booking.kind is BookingKind.FIRST else "visit"
+        became = {what: "goes_back" if goes_back else "kept"}
+        audit.record(session, actor, "booking.cancelled", booking.id, **became)
 
 
 def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, actor: Actor) -> None:
@@ -165,7 +181,8 @@ def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, act
         Invalid: it is not a time that is offered.
         SlotTaken: somebody was faster; the visit stays where it was.
         TooLate: the visit has begun, or its patient moves it after the cut-off.
-        NotAllowed: there is no visit to move, or its patient has moved it often enough.
+        NotAllowed: there is no visit to move, its patient has moved it often enough, or the
+            membership of a follow-up does not include a visit at that time.
     """
     try:
         with transaction() as session:
@@ -175,7 +192,11 @@ def reschedule(booking_id: UUID, practitioner_id: UUID, starts_at: datetime, act
             refuse_unless_movable(booking)
             if actor.kind is ActorKind.PATIENT:
                 _refuse_a_late_move(session, booking)
-            length = times.visit_length(session, practitioner_id, starts_at)
+            if booking.membership_id is not None:
+                allowances.refuse_unless_included(
+                    session, booking.membership_id, starts_at, besides=booking.id
+                )
+            length = times.visit_length(session, practitioner_id, starts_at, booking.kind)
             slot = times.Slot(practitioner_id, starts_at, starts_at + length)
             move(session, booking, slot, actor)
     except IntegrityError as error:

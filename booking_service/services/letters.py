@@ -89,5 +89,5 @@ def _calendar(
     # Each file of a booking counts on from the one before: one a move, and one more at the end.
     sequence = booking.moves + (topic is Topic.BOOKING_CANCELLED)
     times = (booking.starts_at, booking.ends_at)
-    entry = calendar_file.Entry(booking.id, booking.code, *times, language, sequence)
+    entry = calendar_file.Entry(booking.id, booking.code, *times, language, sequence, booking.kind)
     return build(entry, practice)

@@ -24,6 +24,7 @@ from booking_service.errors import (
 from booking_service.models import (
     Actor,
     Booking,
+    BookingKind,
     BookingStatus,
     ChargeStatus,
     Membership,
@@ -67,11 +68,13 @@ def convert(
         NotArrived, TreatmentNotBegun, WindowClosed: the visit is not at that point, or past it.
         NoSavedCard: the patient did not agree to keep a card.
         Invalid: no such plan, or a recorded payment without a reference.
-        NotAllowed: the money already went back, or nobody is visiting.
+        NotAllowed: the money already went back, nobody is visiting, or it is a member's visit.
     """
     now = utc_now()
     with transaction() as session:
         booking = bookings.with_patient(session, booking_id)
+        if booking.kind is not BookingKind.FIRST:
+            raise NotAllowed("This visit is part of a membership; none can be started from it.")
         current = session.scalar(
             select(Membership)
             .where(Membership.patient_id == booking.patient_id, Membership.status.in_(_CURRENT))

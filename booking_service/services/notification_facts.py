@@ -14,6 +14,7 @@ from booking_service.models import (
     VISITING,
     AuditRow,
     Booking,
+    BookingKind,
     BookingStatus,
     Dispute,
     Membership,
@@ -29,7 +30,7 @@ from booking_service.models import (
     WaitlistEntry,
     WaitlistOffer,
 )
-from booking_service.services import newcomers, refund_rows, visit_links
+from booking_service.services import allowances, newcomers, refund_rows, visit_links
 
 
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
@@ -58,22 +59,27 @@ def _to_patient(found: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _visit(session: Session, booking_id: UUID) -> dict[str, Any]:
+    """Read a visit with its money, or, a follow-up, with what its plan includes."""
     booking = session.scalars(
         select(Booking)
         .where(Booking.id == booking_id)
         .options(joinedload(Booking.patient), joinedload(Booking.practitioner))
         .execution_options(populate_existing=True)
     ).one()
-    payment = session.scalars(
+    payment = session.scalar(
         select(Payment).where(Payment.booking_id == booking_id).options(joinedload(Payment.offer))
-    ).one()
+    )
+    practice = session.scalars(select(Practice)).one()
     return {
-        "practice": session.scalars(select(Practice)).one(),
+        "practice": practice,
+        "today": local_day(utc_now(), practice.zone),
         "booking": booking,
         "patient": booking.patient,
         "practitioner": booking.practitioner,
+        "minutes": (booking.ends_at - booking.starts_at) // timedelta(minutes=1),
         "payment": payment,
-        "offer": payment.offer,
+        "offer": payment.offer if payment else None,
+        "allowance": allowances.of_visit(session, booking),
     }
 
 
@@ -117,6 +123,8 @@ def _cancelled(session: Session, booking_id: UUID) -> dict[str, Any] | None:
     facts = _visit(session, booking_id)
     if facts["booking"].status is not BookingStatus.CANCELLED:
         return None
+    if facts["payment"] is None:
+        return facts
     refund = session.scalar(
         select(Refund)
         .where(Refund.payment_id == facts["payment"].id)
@@ -148,13 +156,20 @@ def _reminded(session: Session, reminder_id: UUID) -> dict[str, Any] | None:
 
 
 def _missed(session: Session, booking_id: UUID) -> dict[str, Any] | None:
-    """Nobody came, and has not booked again since. `money` is kept, returned, or unclear."""
+    """Nobody came, and has not booked again since. `money` is kept, returned, or unclear.
+
+    A member is told whatever else is booked: the visit was one of the plan's.
+    """
     facts = _visit(session, booking_id)
     booking: Booking = facts["booking"]
+    if booking.status is not BookingStatus.NO_SHOW:
+        return None
+    if booking.kind is BookingKind.FOLLOW_UP:
+        return facts
     others = select(Booking.id).where(
         Booking.patient_id == booking.patient_id, Booking.status.in_(VISITING)
     )
-    if booking.status is not BookingStatus.NO_SHOW or session.scalar(others.limit(1)) is not None:
+    if session.scalar(others.limit(1)) is not None:
         return None
     payment = locked(session, Payment, facts["payment"].id)
     decided = (Refund.reason != RefundReason.GOODWILL) | Refund.approved_at.is_not(None)

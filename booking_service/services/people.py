@@ -116,9 +116,11 @@ def _hand_over(
     patient_id: UUID,
     merged_from: ColumnElement[UUID] | None,
 ) -> None:
-    """Give visits to another record, and the memberships that began at them."""
+    """Give visits to another record, the memberships that began at them, and their follow-ups."""
     moved = update(Booking).where(which).returning(Booking.id)
     given = {"patient_id": patient_id, "merged_from_id": merged_from}
     visits = session.scalars(moved.values(given)).all()
-    theirs = update(Membership).where(Membership.booking_id.in_(visits))
-    session.execute(theirs.values(patient_id=patient_id))
+    theirs = update(Membership).where(Membership.booking_id.in_(visits)).returning(Membership.id)
+    memberships = session.scalars(theirs.values(patient_id=patient_id)).all()
+    follow_ups = update(Booking).where(Booking.membership_id.in_(memberships))
+    session.execute(follow_ups.values(patient_id=patient_id))

@@ -109,6 +109,11 @@ WHERE m.status = 'active' AND NOT EXISTS (
     SELECT FROM journal_entries e WHERE e.subject_id = m.id AND e.kind = 'membership_payment')
 """
 
+# A follow-up is part of a plan: nobody pays for it by itself. (A promise is of a payment.)
+_FOLLOW_UP_WITH_MONEY: Final = """
+SELECT p.id FROM payments p JOIN bookings b ON b.id = p.booking_id WHERE b.kind = 'follow_up'
+"""
+
 RULES: Final[Mapping[str, str]] = {
     "earned_not_settled": _EARNED_NOT_SETTLED,
     "refund_without_reason": _REFUND_WITHOUT_REASON,
@@ -116,6 +121,7 @@ RULES: Final[Mapping[str, str]] = {
     "more_back_than_taken": _MORE_BACK_THAN_TAKEN,
     "liability_differs": _LIABILITY_DIFFERS,
     "member_without_payment": _MEMBER_WITHOUT_PAYMENT,
+    "follow_up_with_money": _FOLLOW_UP_WITH_MONEY,
 }
 
 

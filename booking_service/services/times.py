@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from booking_service.clock import utc_now
 from booking_service.errors import FieldError, Invalid
 from booking_service.languages import Sentence
-from booking_service.models import Practice, Practitioner, TimeOff, WorkingHours
+from booking_service.models import BookingKind, Practice, Practitioner, TimeOff, WorkingHours
 from booking_service.models.timetable import Absence, Shift, is_offered
 
 # What refuses a second live booking of a practitioner at one time.
@@ -62,7 +62,12 @@ def queue_up(session: Session, practitioner_id: UUID) -> bool:
     return bool(session.scalar(_BOOKABLE, {"practitioner_id": practitioner_id}))
 
 
-def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -> timedelta:
+def visit_length(
+    session: Session,
+    practitioner_id: UUID,
+    starts_at: datetime,
+    kind: BookingKind = BookingKind.FIRST,
+) -> timedelta:
     """Return how long a visit at an offered time takes, and queue up for the practitioner.
 
     Raises:
@@ -72,11 +77,12 @@ def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -
         detail = Sentence("Choose one of our doctors")
         raise Invalid(FieldError("practitioner_id", "unknown", detail))
     practice = session.scalars(_PRACTICE).one()
-    visit = {"starts_at": starts_at, "ends_at": starts_at + practice.visit_length}
+    length = practice.length_of(kind)
+    visit = {"starts_at": starts_at, "ends_at": starts_at + length}
     rows = session.execute(_WORK, {"practitioner_id": practitioner_id, **visit}).all()
     hours = {Shift(row.weekday, row.opens_minute, row.closes_minute) for row in rows}
     time_off = {Absence(row.starts_at, row.ends_at) for row in rows if row.starts_at}
-    if not is_offered(practice, hours, time_off, starts_at, utc_now()):
+    if not is_offered(practice, hours, time_off, starts_at, utc_now(), kind=kind):
         detail = Sentence("Choose one of the times shown")
         raise Invalid(FieldError("starts_at", "not_offered", detail))
-    return practice.visit_length
+    return length

@@ -15,6 +15,7 @@ from booking_service.errors import NotAllowed
 from booking_service.models import (
     Actor,
     Booking,
+    BookingKind,
     LinkRequest,
     OutboxMessage,
     Patient,
@@ -26,6 +27,8 @@ from booking_service.services import audit, bookings, outbox
 
 # An address gets one mail with links in this time, however often it is typed.
 _QUIET: Final = timedelta(minutes=10)
+# What was paid for, or needs no payment; read beside its payment.
+_HAS_PAGE: Final = (Payment.status == PaymentStatus.PAID) | (Booking.kind == BookingKind.FOLLOW_UP)
 _REMEMBERED: Final = timedelta(days=30)  # how long after it a visit's link is still sent
 
 
@@ -43,14 +46,17 @@ def ask(email: str) -> None:
 
 
 def asked_for(session: Session, request_id: UUID) -> Sequence[Booking]:
-    """Return what was paid for by whoever has the address, unless it is long past; oldest first."""
+    """Return the visits of whoever has the address, unless they are long past; oldest first.
+
+    Those are what was paid for, and the follow-ups of members.
+    """
     asked = session.get_one(LinkRequest, request_id)
     return session.scalars(
         select(Booking)
-        .join(Payment, Payment.booking_id == Booking.id)
+        .outerjoin(Payment, Payment.booking_id == Booking.id)
         .where(
             Booking.patient_id.in_(select(Patient.person_id).where(Patient.email == asked.email)),
-            Payment.status == PaymentStatus.PAID,
+            _HAS_PAGE,
             Booking.starts_at > utc_now() - _REMEMBERED,
         )
         .options(joinedload(Booking.patient))
@@ -77,7 +83,7 @@ def send_again(booking_id: UUID, actor: Actor) -> None:
         NotAllowed: it is not paid for, so there is no page yet; or its patient was forgotten.
     """
     with transaction() as session:
-        booking = _paid(session, booking_id)
+        booking = _with_page(session, booking_id)
         _send(session, booking, actor, "booking.link_sent")
 
 
@@ -88,17 +94,19 @@ def replace(booking_id: UUID, actor: Actor) -> None:
         NotAllowed: it is not paid for, so there is no page yet; or its patient was forgotten.
     """
     with transaction() as session:
-        booking = _paid(session, booking_id)
+        booking = _with_page(session, booking_id)
         booking.link_version += 1
         _send(session, booking, actor, "booking.link_replaced")
 
 
-def _paid(session: Session, booking_id: UUID) -> Booking:
+def _with_page(session: Session, booking_id: UUID) -> Booking:
     booking = bookings.with_patient(session, booking_id)
-    paid = select(Payment.id).where(
-        Payment.booking_id == booking.id, Payment.status == PaymentStatus.PAID
+    visit = (
+        select(Booking.id)
+        .outerjoin(Payment, Payment.booking_id == Booking.id)
+        .where(Booking.id == booking.id, _HAS_PAGE)
     )
-    if session.scalar(paid) is None:
+    if session.scalar(visit) is None:
         raise NotAllowed("Nobody has paid for this time, so there is no link yet.")
     if session.get_one(Patient, booking.patient_id).erased_at is not None:
         raise NotAllowed("This patient was forgotten, and so was the e-mail address.")

@@ -17,6 +17,7 @@ from booking_service.languages import Sentence
 from booking_service.models import (
     Actor,
     Booking,
+    BookingKind,
     BookingStatus,
     FreedTime,
     Practice,
@@ -29,6 +30,7 @@ from booking_service.services.newcomers import Time
 
 _PATIENT: Final = Actor.patient()
 _NOT_AHEAD: Final = Sentence("Only a visit that is still to come can get an earlier time.")
+_MOVE_IT: Final = Sentence("To come earlier, move this visit to any free time.")
 _NOT_YOURS: Final = Sentence(
     "That time is not held for you any more. Your visit has not been moved."
 )
@@ -41,13 +43,16 @@ def join(booking_id: UUID, actor: Actor = _PATIENT) -> None:
     """Note that a visit's patient wants to hear of an earlier time. Asking twice is once.
 
     Raises:
-        NotAllowed: the visit is not to come any more.
+        NotAllowed: the visit is not to come any more, or is a follow-up: what is kept for those
+            who wait is as long as a first visit, and a plan counts visits by the month.
     """
     now = utc_now()
     with transaction() as session:
         booking = bookings.with_patient(session, booking_id)
         if booking.status is not BookingStatus.CONFIRMED or booking.starts_at <= now:
             raise NotAllowed(_NOT_AHEAD)
+        if booking.kind is not BookingKind.FIRST:
+            raise NotAllowed(_MOVE_IT)
         asked = insert(WaitlistEntry).values(booking_id=booking_id, created_at=now)
         again = asked.on_conflict_do_update(
             index_elements=[WaitlistEntry.booking_id],

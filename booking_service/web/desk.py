@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from booking_service.clock import utc_now
 from booking_service.errors import BookingServiceError, FieldError, GatewayUnavailable, Invalid
 from booking_service.models import Actor, Role, Tender
 from booking_service.queries import desk_search, front_desk
@@ -88,6 +89,7 @@ def progress(booking_id: UUID) -> Response | tuple[str, int] | tuple[str, int, d
         next=pages.next_visit(board),
         day=board.day.date.isoformat(),
         pay_address=pages.pay_address(shown),
+        now=utc_now(),
     )
     # The day beside it shows the same visit, and need not wait for its own next look.
     moved = {"HX-Trigger": "visit-moved"}

@@ -8,7 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from booking_service.clock import local_day, utc_now
-from booking_service.models import ChargeStatus, MembershipStatus, RefundStatus
+from booking_service.models import BookingKind, ChargeStatus, MembershipStatus, RefundStatus
 from booking_service.money import dollars
 from booking_service.queries.front_desk import Column, DayBoard, DeskState, Off, Visit
 from booking_service.web.filters import clock_time
@@ -222,6 +222,8 @@ def _is_late(visit: Visit, now: datetime) -> bool:
 
 def _fact(visit: Visit, now: datetime, zone: ZoneInfo) -> str:
     """Return the one thing about a visit that the desk needs to know now."""
+    if visit.kind is BookingKind.FOLLOW_UP:
+        return _follow_up_fact(visit, now, zone)
     amount = dollars(visit.amount_cents)
     facts = {
         DeskState.UNPAID: "pays on their phone",
@@ -234,6 +236,19 @@ def _fact(visit: Visit, now: datetime, zone: ZoneInfo) -> str:
         DeskState.CANCELLED: "Cancelled",
     }
     return facts[visit.state]
+
+
+def _follow_up_fact(visit: Visit, now: datetime, zone: ZoneInfo) -> str:
+    """Return the same for a visit of which no money is known: its plan includes it, or did."""
+    facts = {
+        DeskState.EXPECTED: "Español" if visit.locale == "es" else "",
+        DeskState.ARRIVED: _waiting(visit, now, zone),
+        DeskState.IN_TREATMENT: _in_treatment(visit, zone),
+        DeskState.CANCELLED: "cancelled",
+    }
+    kind = "Follow-up" if visit.is_covered else "Membership ended"
+    fact = facts.get(visit.state)
+    return f"{kind} · {fact}" if fact else kind
 
 
 def _waiting(visit: Visit, now: datetime, zone: ZoneInfo) -> str:

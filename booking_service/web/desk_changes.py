@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import BookingServiceError
 from booking_service.models import BookingStatus, Role
-from booking_service.queries import availability, front_desk, patient_pages
+from booking_service.queries import availability, follow_ups, front_desk, patient_pages
 from booking_service.queries.front_desk import VisitView
 from booking_service.services import bookings
 from booking_service.web.forms import Pick
@@ -90,7 +90,11 @@ def _move_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
     last = today + timedelta(days=practice.horizon_days)
     first = min(max(request.args.get("from", today, type=date.fromisoformat), today), last)
     doctor = request.args.get("doctor", type=UUID)
-    days = availability.free_days(first, _DAYS_LISTED.days, doctor)
+    allowance = follow_ups.of_visit(shown.booking_id, besides=shown.booking_id)
+    if allowance is None:
+        days = availability.free_days(first, _DAYS_LISTED.days, doctor)
+    else:
+        days = follow_ups.free_days(allowance, first, _DAYS_LISTED.days, doctor)
     following = first + _DAYS_LISTED
     page = render_template(
         "desk/move.html",
@@ -100,7 +104,7 @@ def _move_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         doctor=doctor,
         first=first,
         next_first=following if following <= last else None,
-        problem=problem,
+        problem=problem or (allowance.closed(utc_now()) if allowance else None),
     )
     return page, problem.status if problem else HTTPStatus.OK
 

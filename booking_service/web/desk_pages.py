@@ -62,6 +62,7 @@ def visit_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         typed=request.form,
         decline_words=_declined(shown),
         status=BookingStatus,
+        now=utc_now(),
         is_news=False,
         pay_address=pay_address(shown),
         link_sent=visit_links.last_sent(shown.booking_id),

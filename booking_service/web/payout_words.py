@@ -59,6 +59,7 @@ RULES: Final = {
     "more_back_than_taken": "More went back than was taken",
     "liability_differs": "The ledger owes another amount than the promise says",
     "member_without_payment": "A membership is active without its payment",
+    "follow_up_with_money": "A visit that a plan includes was paid for by itself",
 }
 
 # Stripe's status: word, icon, class of staff.css.

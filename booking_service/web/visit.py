@@ -7,22 +7,24 @@ from flask import Blueprint, Response, abort, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from booking_service import calendar_file
-from booking_service.clock import utc_now
+from booking_service.clock import local_day, utc_now
 from booking_service.errors import Invalid, LinkReplaced, NotAllowed, NotFound
 from booking_service.languages import Sentence
 from booking_service.links import Purpose
-from booking_service.models import BookingStatus, RefundReason
+from booking_service.models import BookingKind, BookingStatus, RefundReason
+from booking_service.queries import follow_ups as plans
 from booking_service.queries import patient_pages
 from booking_service.queries import waitlist as waiting
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import waitlist
-from booking_service.web import changes, holding, languages
+from booking_service.web import changes, follow_ups, holding, languages
 from booking_service.web.forms import Pick
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("visit", __name__, url_prefix="/v/<token>")
 bp.before_request(open_to_all)
 bp.register_blueprint(changes.bp)
+bp.register_blueprint(follow_ups.bp)
 
 _EARLY: Final = timedelta(minutes=10)
 
@@ -94,7 +96,7 @@ def _page(token: str, notice: str | None = None) -> str:
     can_change = booking.status is BookingStatus.CONFIRMED and booking.starts_at > now
     opening = waiting.opening(booking.id) if can_change else None
     return render_template(
-        "visit/visit.html",
+        "visit/visit.html" if booking.kind is BookingKind.FIRST else "visit/follow_up.html",
         booking=booking,
         practice=practice,
         token=token,
@@ -104,6 +106,11 @@ def _page(token: str, notice: str | None = None) -> str:
         notice=notice,
         waits=waiting.waits(booking.id),
         opening=opening,
+        member=plans.member(booking.id),
+        allowance=plans.of_visit(booking.id),
+        page_of=holding.links().visit,
+        now=now,
+        today=local_day(now, practice.zone),
         is_near=opening is not None and opening.starts_at - cutoff <= now,
         calendars={
             "Google": calendar_file.google(entry, practice),
@@ -128,7 +135,9 @@ def calendar(token: str) -> Response:
 
 def _entry(booking: BookingView) -> calendar_file.Entry:
     times = (booking.starts_at, booking.ends_at)
-    return calendar_file.Entry(booking.id, booking.code, *times, languages.current(), booking.moves)
+    return calendar_file.Entry(
+        booking.id, booking.code, *times, languages.current(), booking.moves, booking.kind
+    )
 
 
 def _without_a_time(token: str, booking: BookingView) -> str:

@@ -9,9 +9,12 @@ from sqlalchemy import delete, select
 
 from booking_service.db import transaction
 from booking_service.models import (
+    Actor,
     Booking,
     BookingStatus,
     FreedTime,
+    Membership,
+    MembershipStatus,
     Offer,
     Payment,
     RefundStatus,
@@ -365,6 +368,64 @@ def joining(stage: Stage) -> str:
     return stage.join(membership_id)
 
 
+# --- a member's further visits --------------------------------------------------------------------
+
+
+def _member(stage: Stage) -> object:
+    return factories.member(
+        stage.stripe, slot=factories.free_slot(), name=stage.name, language=stage.language
+    )
+
+
+def member_with_visits(stage: Stage) -> str:
+    member = _member(stage)
+    for day in (3, 7):
+        factories.follow_up(member, day)
+    return stage.visit(member.booking_id)
+
+
+def book_a_visit(stage: Stage) -> str:
+    return stage.visit(_member(stage).booking_id, "/book")
+
+
+def book_a_visit_with_none_left(stage: Stage) -> str:
+    member = _member(stage)
+    for day in range(1, factories.plan().visits_a_month + 1):
+        factories.follow_up(member, day)
+    return stage.visit(member.booking_id, "/book")
+
+
+def follow_up(stage: Stage) -> str:
+    return stage.visit(factories.follow_up(_member(stage), 3))
+
+
+def move_a_follow_up(stage: Stage) -> str:
+    return stage.visit(factories.follow_up(_member(stage), 3), "/move")
+
+
+def cancel_a_follow_up(stage: Stage) -> str:
+    return stage.visit(factories.follow_up(_member(stage), 3), "/cancel")
+
+
+def cancel_a_follow_up_late(stage: Stage) -> str:
+    return stage.visit(factories.follow_up(_member(stage), 0.5), "/cancel")
+
+
+def follow_up_cancelled_late(stage: Stage) -> str:
+    visit = factories.follow_up(_member(stage), 0.5)
+    bookings.cancel(visit, Actor.patient())
+    return stage.visit(visit)
+
+
+def follow_up_not_included(stage: Stage) -> str:
+    member = _member(stage)
+    visit = factories.follow_up(member, 3)
+    ended_at = stage.noon + timedelta(days=1)
+    status = MembershipStatus.CANCELLED
+    factories.change(Membership, member.membership_id, status=status, ended_at=ended_at)
+    return stage.visit(visit)
+
+
 PATIENT_SCREENS = (
     *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
     *(terms, privacy, not_there, link_not_valid, link_that_was_replaced, embedded),
@@ -384,4 +445,7 @@ PATIENT_SCREENS = (
     *(booked, booked_with_an_earlier_time, move, cancel_with_the_money, cancel_without_the_money),
     *(cancelled, missed, checked_in, not_joined),
     *(money_on_its_way, money_returned, money_could_not_be_returned, joining),
+    *(member_with_visits, book_a_visit, book_a_visit_with_none_left, follow_up, move_a_follow_up),
+    *(cancel_a_follow_up, cancel_a_follow_up_late, follow_up_cancelled_late),
+    *(follow_up_not_included,),
 )

@@ -2,27 +2,13 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import UUID
+from types import SimpleNamespace
 
 from playwright.sync_api import Page
 
-from booking_service.languages import Language
-from booking_service.models import CaseType, PaymentTender, RefundStatus, Tender
-from booking_service.queries import front_desk
-from booking_service.services import (
-    bookings,
-    desk_money,
-    holds,
-    memberships,
-    newcomers,
-    people,
-    reconciliation,
-    visit_notes,
-    waitlist,
-    walk_ins,
-)
+from booking_service.models import CaseType, RefundStatus, Tender
+from booking_service.services import bookings, memberships, reconciliation
 from booking_service.services.memberships import Tendered
-from booking_service.services.walk_ins import DeskPayment
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
 from tests.factories import PRIYA
@@ -63,8 +49,9 @@ def day(stage: Stage) -> str:
         bookings.begin_treatment(booking_id, PRIYA)
     bookings.mark_no_show(missed, PRIYA)
     card = Tendered(Tender.SAVED_CARD)
-    memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
+    membership_id, _ = memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
     stage.work()
+    factories.follow_up(SimpleNamespace(membership_id=membership_id), 0.1)
     return "/desk"
 
 
@@ -72,31 +59,31 @@ def empty_day(_: Stage) -> str:
     return "/desk/2026-11-25"
 
 
-def _drawer(visit: object) -> str:
+def drawer(visit: object) -> str:
     return f"/desk/visit/{visit.booking_id}"
 
 
 def expected(stage: Stage) -> str:
-    return _drawer(stage.paid(slot=factories.free_slot()))
+    return drawer(stage.paid(slot=factories.free_slot()))
 
 
 def arrived(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
     bookings.arrive(visit.booking_id, PRIYA)
-    return _drawer(visit)
+    return drawer(visit)
 
 
-def _in_treatment(stage: Stage, card: str = "4242424242424242") -> object:
+def in_treatment(stage: Stage, card: str = "4242424242424242") -> object:
     slot = factories.free_slot()
     return factories.in_treatment(stage.stripe, slot=slot, name=stage.name, card=card)
 
 
 def convert(stage: Stage) -> str:
-    return _drawer(_in_treatment(stage))
+    return drawer(in_treatment(stage))
 
 
 def convert_refused(stage: Stage) -> Shown:
-    return Shown(_drawer(_in_treatment(stage)), press("Start membership"))
+    return Shown(drawer(in_treatment(stage)), press("Start membership"))
 
 
 def _decided(
@@ -107,11 +94,11 @@ def _decided(
     undo_seconds: int = 0,
 ) -> str:
     """A membership that the desk has started, and all that is due by then."""
-    visit = _in_treatment(stage, card)
+    visit = in_treatment(stage, card)
     undo_for = timedelta(seconds=undo_seconds)
     memberships.convert(visit.booking_id, factories.plan().id, Tendered(tender), PRIYA, undo_for)
     stage.work()
-    return _drawer(visit)
+    return drawer(visit)
 
 
 def undo(stage: Stage) -> str:
@@ -133,13 +120,13 @@ def on_the_phone(stage: Stage) -> str:
 def no_show(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
     bookings.mark_no_show(visit.booking_id, PRIYA)
-    return _drawer(visit)
+    return drawer(visit)
 
 
 def over(stage: Stage) -> str:
-    visit = _in_treatment(stage)
+    visit = in_treatment(stage)
     bookings.complete(visit.booking_id, PRIYA)
-    return _drawer(visit)
+    return drawer(visit)
 
 
 def move(stage: Stage) -> str:
@@ -251,120 +238,11 @@ def ledger(stage: Stage) -> str:
     return "/finance/ledger?month=2026-11"
 
 
-def unpaid(stage: Stage) -> str:
-    slot = factories.free_slot()
-    person = factories.details(name=stage.name)
-    times = (slot.practitioner_id, slot.starts_at)
-    return f"/desk/visit/{walk_ins.hold(times, person, factories.HALF_AN_HOUR, PRIYA)}"
-
-
-def let_go(stage: Stage) -> str:
-    page = unpaid(stage)
-    holds.release(UUID(page.rpartition("/")[2]), stage.gateway)
-    return page
-
-
-def _paid_in_cash(stage: Stage) -> object:
-    """Somebody who paid at the desk and became a member: the desk pays them back."""
-    slot = factories.free_slot()
-    taken = DeskPayment(PaymentTender.CASH, "R-17", 1)
-    person = factories.details(name=stage.name)
-    id_ = walk_ins.book((slot.practitioner_id, slot.starts_at), person, taken, PRIYA)
-    bookings.arrive(id_, PRIYA)
-    bookings.begin_treatment(id_, PRIYA)
-    by_receipt = Tendered(Tender.RECORDED, "M-1")
-    memberships.convert(id_, factories.plan().id, by_receipt, PRIYA, timedelta(0))
-    stage.work()
-    return id_
-
-
-def pay_back(stage: Stage) -> str:
-    return f"/desk/visit/{_paid_in_cash(stage)}"
-
-
-def paid_back(stage: Stage) -> str:
-    id_ = _paid_in_cash(stage)
-    desk_money.pay_back(id_, "R-18", PRIYA)
-    return f"/desk/visit/{id_}"
-
-
-def takings(stage: Stage) -> str:
-    desk_money.pay_back(_paid_in_cash(stage), "R-18", PRIYA)
-    desk_money.count(front_desk.today(), 14800, "A dollar too much change", PRIYA)
-    return "/desk/takings"
-
-
-def no_takings(_: Stage) -> str:
-    return "/desk/takings"
-
-
-def kept(stage: Stage) -> str:
-    visit = _in_treatment(stage)
-    bookings.complete(visit.booking_id, PRIYA)
-    return _drawer(visit)
-
-
-def ask_goodwill(stage: Stage) -> str:
-    return f"{kept(stage)}/goodwill"
-
-
-def history(stage: Stage) -> str:
-    page = member(stage)
-    visit_notes.write(UUID(page.rpartition("/")[2]), "Comes by bus, often a little late", PRIYA)
-    return f"{page}/history"
-
-
-def noted(stage: Stage) -> str:
-    return history(stage).removesuffix("/history")
-
-
-def waitlisted(stage: Stage) -> str:
-    visit = stage.paid(slot=factories.slot_in(72))
-    waitlist.join(visit.booking_id)
-    earlier = factories.visit_of("Robin Hale", stage.stripe, slot=factories.slot_in(48))
-    bookings.cancel(earlier.booking_id, PRIYA)
-    stage.work()
-    newcomers.ask("ana@example.com", Language.EN, None)
-    return "/desk/waitlist"
-
-
-def nobody_waits(_: Stage) -> str:
-    return "/desk/waitlist"
-
-
-def two_records(stage: Stage) -> str:
-    visit = stage.paid(slot=factories.free_slot(4))
-    factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
-    return f"{_drawer(visit)}/same-person"
-
-
-def merged_records(stage: Stage) -> str:
-    visit = stage.paid(slot=factories.free_slot(4))
-    other = factories.visit_of("Robin Hale", stage.stripe, phone="518 555 0178")
-    ids = [factories.booking(one.booking_id).patient_id for one in (visit, other)]
-    people.merge(*ids, PRIYA)
-    return f"{_drawer(visit)}/same-person"
-
-
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
-    *(search, search_that_finds, two_records, merged_records, not_open_to_the_desk),
-    *(
-        waitlisted,
-        nobody_waits,
-        history,
-        noted,
-        unpaid,
-        let_go,
-        pay_back,
-        paid_back,
-        takings,
-        no_takings,
-        kept,
-        ask_goodwill,
-    ),
+    *(search, search_that_finds, not_open_to_the_desk),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

@@ -13,14 +13,17 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from booking_service.languages import Language
+from tests.browser.follow_up_screens import FOLLOW_UP_SCREENS
 from tests.browser.patient_screens import PATIENT_SCREENS
 from tests.browser.staff_screens import DESK_SCREENS, FINANCE_SCREENS, OPEN_SCREENS
 from tests.browser.stage import Shown, Stage
+from tests.browser.work_screens import WORK_SCREENS
 
 pytestmark = pytest.mark.browser
 
 AXE: Final = Axe()
 KEPT: Final = os.environ.get("SHOTS")  # the folder for pictures; without it none are made
+AT_THE_DESK: Final = (*DESK_SCREENS, *WORK_SCREENS, *FOLLOW_UP_SCREENS)
 NOT_WHOLE_PAGES: Final = ("embedded",)  # it stands inside a page that has a headline
 
 
@@ -151,7 +154,7 @@ def test_a_screen_at_the_staffs_door(stage_in, opened, screen):
     look_at(page, f"staff.{screen.__name__}", LOOKS["staff"])
 
 
-@pytest.mark.parametrize("screen", DESK_SCREENS, ids=lambda screen: screen.__name__)
+@pytest.mark.parametrize("screen", AT_THE_DESK, ids=lambda screen: screen.__name__)
 def test_a_screen_of_the_front_desk(stage_in, opened, seeded, screen):
     page = opened(WIDE, "en-US")
     sign_in(page, seeded, "front_desk")

@@ -208,7 +208,8 @@ class Clinic:
         if guard is None:
             return Told(shown.status_code, {"_seconds": perf_counter() - began})
         answer = client.post(button, data={**form, "csrf_token": guard[1]})
-        return Told(answer.status_code, {"_seconds": perf_counter() - began})
+        body = {"location": answer.location, "_seconds": perf_counter() - began}
+        return Told(answer.status_code, body)
 
     def _note(self, method: str, path: str, told: Told | None) -> Told:
         told = told or Told(NO_ANSWER)

@@ -9,11 +9,14 @@ from booking_service.db import db
 from booking_service.models import (
     Attempt,
     AuditRow,
+    Booking,
+    BookingKind,
     Case,
     Membership,
     OutboxMessage,
     Payment,
     PaymentTender,
+    Plan,
     Settlement,
     SettlementMethod,
     WebhookEvent,
@@ -88,6 +91,21 @@ def _rows() -> dict[str, Any]:
                 "charge_status": row.charge_status.value,
             }
             for row in session.scalars(select(Membership))
+        ],
+        "follow_ups": [
+            {
+                "id": str(row.Booking.id),
+                "membership_id": str(row.Booking.membership_id),
+                "days": (row.Booking.starts_at - row.active_at).days,
+                "given_back": row.Booking.given_back,
+                "included": row.visits_a_month,
+            }
+            for row in session.execute(
+                select(Booking, Membership.active_at, Plan.visits_a_month)
+                .join(Membership, Membership.id == Booking.membership_id)
+                .join(Plan, Plan.id == Membership.plan_id)
+                .where(Booking.kind == BookingKind.FOLLOW_UP)
+            )
         ],
         "paid_at_the_desk": [
             str(id_)

@@ -2,6 +2,7 @@
 
 from tests.month.invariants.visits import no_step_back
 from tests.month.planted_money import OF_MONEY
+from tests.month.small_month import follow_up
 
 
 def times_overlap(f):
@@ -18,6 +19,14 @@ def confirmed_unpaid(f):
 
 def confirmed_with_no_money_at_stripe(f):
     f["stripe"]["intents"][1]["amount_received"] = 0
+
+
+def follow_up_paid_for(f):
+    f["ours"]["payments"][1]["booking_id"] = "b4"
+
+
+def more_visits_than_the_plan_has(f):
+    f["follow_ups"].append(follow_up("b5"))
 
 
 def mail_twice(f):
@@ -153,6 +162,8 @@ PLANTED = [
     ("one_first_visit", two_first_visits),
     ("unpaid_never_confirmed", confirmed_unpaid),
     ("unpaid_never_confirmed", confirmed_with_no_money_at_stripe),
+    ("follow_ups_are_included", follow_up_paid_for),
+    ("follow_ups_are_included", more_visits_than_the_plan_has),
     ("mail_once", mail_twice),
     ("mail_once", mail_about_nothing),
     ("mail_once", mail_never_left),

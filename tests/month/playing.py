@@ -17,6 +17,7 @@ from tests.month import (  # noqa: F401  # each registers its actions
     changes,
     finance,
     lost_times,
+    members,
     phones,
     strangers,
     visits,

@@ -10,7 +10,7 @@ TEN = (datetime(2026, 11, 2, 14, tzinfo=UTC) + timedelta(minutes=45)).isoformat(
 
 
 def well() -> dict[str, Any]:
-    """One patient who paid, joined, and has the money back; one who paid and will come."""
+    """One patient who paid, joined, has the money back and comes again; one who paid."""
     return {
         "ours": _ours(),
         "stripe": _stripe(),
@@ -18,17 +18,19 @@ def well() -> dict[str, Any]:
             _row("booking.confirm", "b1"),
             _row("booking.confirm", "b2"),
             _row("booking.arrived", "b1", "token"),
+            _row("booking.confirm", "b4", "patient"),
             _row("booking.completed", "b1", "token"),
             _row("membership.convert", "m1", "staff"),
         ],
         "messages": [{"id": "o1", "topic": "refunds.execute", "attempts": 2, "is_given_up": False}],
         "charges": [{"id": "m1", "status": "active", "charge_status": "paid"}],
+        "follow_ups": [follow_up("b4")],
         "paid_at_the_desk": [],
         "paid_by_bank_cents": 0,
         "tried_at_stripe": ["re_1"],
         "forgeries": [400],
         "received_events": ["evt_1"],
-        "mails": [{"message_id": f"<n{n}@alder.example>"} for n in (1, 2, 3)],
+        "mails": [{"message_id": f"<n{n}@alder.example>"} for n in (1, 2, 3, 4)],
         "excused": {},
         "contract": [],
         "told": [{"method": "POST", "path": "/api", "status": 201, "seconds": 0.1}],
@@ -47,7 +49,7 @@ def well() -> dict[str, Any]:
 
 def _ours() -> dict[str, Any]:
     return {
-        "bookings": [_booking("b1", "p1", "completed", "settled"), _booking("b2", "p2")],
+        "bookings": [_booking("b1", "p1", "completed", "settled"), _booking("b2", "p2"), _again()],
         "payments": [_payment("p1", "b1"), _payment("p2", "b2")],
         "refunds": [
             {
@@ -73,6 +75,7 @@ def _ours() -> dict[str, Any]:
             _told("n1", "booking_confirmed", "b1"),
             _told("n2", "booking_confirmed", "b2"),
             _told("n3", "refund_sent", "r1"),
+            _told("n4", "booking_confirmed", "b4"),
         ],
         "outbox": {"due": 0, "oldest_due_seconds": 0, "needs_review": 0},
         "webhook_events": {"received": 1, "unprocessed": 0, "failed": 0},
@@ -111,6 +114,17 @@ def _booking(
         "payment_id": payment,
         "promise_status": promise,
     }
+
+
+def _again() -> dict[str, Any]:
+    """A further visit of the patient who joined."""
+    nothing = {"payment_id": None, "promise_status": None}
+    return _booking("b4", "") | nothing | {"patient_id": "patient b1"}
+
+
+def follow_up(id_: str) -> dict[str, Any]:
+    """What is known of a visit that a plan of one a month includes."""
+    return {"id": id_, "membership_id": "m1", "days": 1, "given_back": False, "included": 1}
 
 
 def _payment(id_: str, booking: str) -> dict[str, Any]:

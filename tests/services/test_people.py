@@ -19,6 +19,7 @@ from booking_service.models import (
 )
 from booking_service.services import bookings, memberships, patients, people
 from booking_service.services.memberships import Tendered
+from tests import factories
 from tests.factories import (
     PRIYA,
     all_of,
@@ -143,6 +144,19 @@ def test_a_membership_started_meanwhile_stays_with_its_visit(seeded, noon, strip
 
     [membership] = all_of(Membership)
     assert membership.patient_id == person(visit) == was
+
+
+def test_a_follow_up_booked_meanwhile_goes_back_with_its_membership(seeded, noon, stripe, work):
+    member = factories.member(stripe, slot=free_slot(), **AGAIN)
+    other = paid(stripe, slot=free_slot(6), **DANA)
+    was = person(member)
+    people.merge(person(other), was, PRIYA)
+    follow_up = factories.follow_up(member, 7)
+    assert booking(follow_up).patient_id == person(other)
+
+    people.separate(was, PRIYA)
+
+    assert booking(follow_up).patient_id == was
 
 
 def test_a_record_that_has_some_of_another_can_be_merged_on(two, stripe, seeded):

@@ -25,6 +25,7 @@ ALL: Final[dict[str, Invariant]] = {
     "one_first_visit": visits.one_first_visit,
     "paid_ends_in_one_place": money.paid_ends_in_one_place,
     "unpaid_never_confirmed": visits.unpaid_never_confirmed,
+    "follow_ups_are_included": visits.follow_ups_are_included,
     "mail_once": service.mail_once,
     "ledger_equals_stripe": money.ledger_equals_stripe,
     "audit_complete": visits.audit_complete,

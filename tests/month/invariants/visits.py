@@ -45,6 +45,8 @@ _NEXT: Final[dict[str, dict[str, str]]] = {
 }
 
 
+_IN_ONE_MONTH: Final = 27  # days
+
 # Between two samples no more moves than these happen; a longer way round would be a step back.
 _MOST_MOVES: Final = 3
 _FORWARD_ONLY: Final = ("booking",)  # but a visit may take all its steps between two samples
@@ -117,9 +119,10 @@ def unpaid_never_confirmed(facts: Row) -> list[str]:
     """I5: a booking past its hold has a payment here, and Stripe or the desk has the money."""
     payments = {payment["booking_id"]: payment for payment in facts["ours"]["payments"]}
     at_stripe = {intent["id"]: intent["amount_received"] for intent in facts["stripe"]["intents"]}
+    included = {visit["id"] for visit in facts["follow_ups"]}
     found = []
     for booking in facts["ours"]["bookings"]:
-        if booking["status"] in ("held", "expired"):
+        if booking["status"] in ("held", "expired") or booking["id"] in included:
             continue
         payment = payments.get(booking["id"])
         if payment is None or payment["status"] != "paid":
@@ -134,13 +137,42 @@ def unpaid_never_confirmed(facts: Row) -> list[str]:
 def one_first_visit(facts: Row) -> list[str]:
     """I4: nobody has two first visits."""
     visits: dict[str, list[str]] = defaultdict(list)
+    included = {visit["id"] for visit in facts["follow_ups"]}
     for booking in facts["ours"]["bookings"]:
-        if booking["status"] in ("confirmed", "arrived", "in_treatment", "completed"):
+        is_first = booking["id"] not in included
+        if is_first and booking["status"] in (
+            "confirmed",
+            "arrived",
+            "in_treatment",
+            "completed",
+        ):
             visits[booking["patient_id"]].append(booking["id"])
     return [
         f"one_first_visit: patient {patient} has {', '.join(ids)}"
         for patient, ids in visits.items()
         if len(ids) > 1
+    ]
+
+
+def follow_ups_are_included(facts: Row) -> list[str]:
+    """Nobody pays for a follow-up, and no plan gave more of them in a month than it has.
+
+    What is within 27 days of joining is in the first month, whatever day that began on.
+    """
+    paid = {payment["booking_id"] for payment in facts["ours"]["payments"]}
+    found = [
+        f"follow_ups_are_included: {visit['id']} was paid for"
+        for visit in facts["follow_ups"]
+        if visit["id"] in paid
+    ]
+    taken: dict[str, list[Row]] = defaultdict(list)
+    for visit in facts["follow_ups"]:
+        if not visit["given_back"] and visit["days"] < _IN_ONE_MONTH:
+            taken[visit["membership_id"]].append(visit)
+    return found + [
+        f"follow_ups_are_included: membership {membership} has {len(visits)}"
+        for membership, visits in taken.items()
+        if len(visits) > visits[0]["included"]
     ]
 
 
