@@ -23,7 +23,7 @@ from booking_service.models import (
     TimeOff,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, checkout, holds, memberships, orders, patients
+from booking_service.services import checkout, holds, memberships, orders, patients, visit_steps
 from booking_service.services.memberships import Tendered
 from booking_service.services.patient_details import PatientDetails, read_details
 
@@ -96,8 +96,8 @@ def lost_time(stripe, gateway) -> tuple[Payment, SimpleNamespace]:
 def in_treatment(stripe, **more) -> SimpleNamespace:
     """A patient who is here, and whose treatment began."""
     visit = paid(stripe, **more)
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.begin_treatment(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.begin_treatment(visit.booking_id, PRIYA)
     return visit
 
 

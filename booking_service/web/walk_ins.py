@@ -13,7 +13,7 @@ from booking_service.clock import local_day, utc_now
 from booking_service.errors import BookingServiceError, FieldError, Invalid
 from booking_service.models import PaymentTender, Role
 from booking_service.queries import availability, patient_pages
-from booking_service.services import bookings, walk_ins
+from booking_service.services import visit_steps, walk_ins
 from booking_service.services.patient_details import PatientDetails, read_details
 from booking_service.services.walk_ins import DeskPayment, Slot
 from booking_service.web.security import acting, staff_only
@@ -38,7 +38,7 @@ def book() -> Page:
         booking_id = walk_ins.book(slot, who, paid, acting())
     except BookingServiceError as error:
         return _page(error)
-    bookings.arrive(booking_id, acting())
+    visit_steps.arrive(booking_id, acting())
     flash("Booked, paid and checked in.")
     return redirect(url_for("desk.visit", booking_id=booking_id), code=303)
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from playwright.sync_api import Page
 
 from booking_service.models import CaseType, RefundStatus, Tender
-from booking_service.services import bookings, memberships, reconciliation
+from booking_service.services import memberships, reconciliation, visit_steps
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -43,10 +43,10 @@ def day(stage: Stage) -> str:
     visits = [factories.visit_of(name, stage.stripe, nth * 2) for nth, name in enumerate(people)]
     arrived, treated, joined, missed = (visit.booking_id for visit in visits[:4])
     for booking_id in (arrived, treated, joined):
-        bookings.arrive(booking_id, PRIYA)
+        visit_steps.arrive(booking_id, PRIYA)
     for booking_id in (treated, joined):
-        bookings.begin_treatment(booking_id, PRIYA)
-    bookings.mark_no_show(missed, PRIYA)
+        visit_steps.begin_treatment(booking_id, PRIYA)
+    visit_steps.mark_no_show(missed, PRIYA)
     card = Tendered(Tender.SAVED_CARD)
     memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
     stage.work()
@@ -67,7 +67,7 @@ def expected(stage: Stage) -> str:
 
 def arrived(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
     return _drawer(visit)
 
 
@@ -117,13 +117,13 @@ def on_the_phone(stage: Stage) -> str:
 
 def no_show(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
     return _drawer(visit)
 
 
 def over(stage: Stage) -> str:
     visit = _in_treatment(stage)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     return _drawer(visit)
 
 

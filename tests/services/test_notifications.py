@@ -29,6 +29,7 @@ from booking_service.services import (
     memberships,
     notifications,
     promises,
+    visit_steps,
 )
 from booking_service.services import refunds as refunding
 from booking_service.services.letters import PostOffice
@@ -299,7 +300,7 @@ def test_a_name_with_signs_of_html_stays_a_name(stripe, work, mail):
 
 def test_a_confirmation_is_not_sent_when_the_visit_is_not_to_come_any_more(stripe, work, mail):
     visit = paid(stripe)
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
     work()
 
     assert mail.letters == []

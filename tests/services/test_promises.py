@@ -32,7 +32,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, memberships, promises
+from booking_service.services import memberships, promises, visit_steps
 from booking_service.services.memberships import Tendered
 from tests.factories import (
     PRIYA,
@@ -75,7 +75,7 @@ def test_a_promise_opens_when_the_visit_is_paid(noon, stripe):
 def test_completing_without_a_membership_ends_the_promise_and_earns_the_money(stripe):
     visit = in_treatment(stripe)
 
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
 
     assert status_of(visit.booking_id) is PromiseStatus.LAPSED
     assert accounts() == {
@@ -267,19 +267,19 @@ class Desk(RuleBasedStateMachine):
 
     @rule()
     def arrive(self):
-        self.press(bookings.arrive, self.booking_id, PRIYA)
+        self.press(visit_steps.arrive, self.booking_id, PRIYA)
 
     @rule()
     def begin(self):
-        self.press(bookings.begin_treatment, self.booking_id, PRIYA)
+        self.press(visit_steps.begin_treatment, self.booking_id, PRIYA)
 
     @rule()
     def complete(self):
-        self.press(bookings.complete, self.booking_id, PRIYA)
+        self.press(visit_steps.complete, self.booking_id, PRIYA)
 
     @rule()
     def no_show(self):
-        self.press(bookings.mark_no_show, self.booking_id, PRIYA)
+        self.press(visit_steps.mark_no_show, self.booking_id, PRIYA)
 
     @rule(method=st.sampled_from(Tender))
     def convert(self, method):

@@ -29,7 +29,7 @@ from booking_service.models import (
     Topic,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, memberships, walk_ins
+from booking_service.services import memberships, visit_steps, walk_ins
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.factories import PRIYA, all_of, booking, details, hold, payment_of, plan
@@ -96,8 +96,8 @@ def test_a_payment_by_card_at_the_desk_says_so(noon):
 
 def test_a_walk_in_is_converted_with_a_recorded_payment_only(noon):
     booking_id = walk_in(noon)
-    bookings.arrive(booking_id, PRIYA)
-    bookings.begin_treatment(booking_id, PRIYA)
+    visit_steps.arrive(booking_id, PRIYA)
+    visit_steps.begin_treatment(booking_id, PRIYA)
 
     def convert(tendered):
         return memberships.convert(booking_id, plan().id, tendered, PRIYA, timedelta(0))

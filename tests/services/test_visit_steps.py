@@ -11,14 +11,14 @@ from booking_service.models import (
     Promise,
     PromiseStatus,
 )
-from booking_service.services import bookings
+from booking_service.services import visit_steps
 from tests.factories import PRIYA, all_of, booking, change, free_slot, hold, paid
 
 STEPS = {
-    "arrive": bookings.arrive,
-    "begin": bookings.begin_treatment,
-    "complete": bookings.complete,
-    "no_show": bookings.mark_no_show,
+    "arrive": visit_steps.arrive,
+    "begin": visit_steps.begin_treatment,
+    "complete": visit_steps.complete,
+    "no_show": visit_steps.mark_no_show,
 }
 
 # What each step answers from each status; one that was pressed before changes nothing.
@@ -90,7 +90,7 @@ def test_pressing_twice_is_one_step_noted_once(seeded, noon, travel, stripe):
 def test_a_no_show_keeps_the_money_and_is_noted(seeded, noon, stripe):
     visit = paid(stripe)
 
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).no_show_at == noon
     assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.LAPSED]
@@ -102,7 +102,7 @@ def test_a_refused_step_leaves_nothing_behind(seeded, noon, stripe):
     before = len(all_of(AuditRow))
 
     with pytest.raises(NotAllowed):
-        bookings.complete(visit.booking_id, PRIYA)
+        visit_steps.complete(visit.booking_id, PRIYA)
 
     assert len(all_of(AuditRow)) == before
     assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.OPEN]
@@ -143,7 +143,7 @@ def test_the_refusal_names_the_day(seeded, noon, travel, stripe):
 
     words = r"^This visit is on Monday, November 23; it can be noted on that day\. .* goodwill\.$"
     with pytest.raises(NotAllowed, match=words):
-        bookings.arrive(visit.booking_id, PRIYA)
+        visit_steps.arrive(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).status is BookingStatus.CONFIRMED
     assert booking(visit.booking_id).arrived_at is None
@@ -151,18 +151,18 @@ def test_the_refusal_names_the_day(seeded, noon, travel, stripe):
 
 def test_a_time_nobody_has_booked_cannot_be_visited(seeded, noon):
     with pytest.raises(NotAllowed):
-        bookings.arrive(hold(free_slot()), PRIYA)
+        visit_steps.arrive(hold(free_slot()), PRIYA)
     with pytest.raises(NotFound):
-        bookings.arrive(uuid4(), PRIYA)
+        visit_steps.arrive(uuid4(), PRIYA)
 
 
 def test_treatment_that_nobody_noted_on_the_day_is_for_finance(seeded, noon, travel, stripe):
     visit = paid(stripe)
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
     travel(noon + timedelta(days=1))
 
     with pytest.raises(NotAllowed, match="only finance can still grant a refund, as goodwill"):
-        bookings.begin_treatment(visit.booking_id, PRIYA)
+        visit_steps.begin_treatment(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).treatment_began_at is None
     assert [promise.treatment_began_at for promise in all_of(Promise)] == [None]
@@ -173,8 +173,8 @@ def test_a_step_noted_later_keeps_when_it_was_and_when_it_was_noted(seeded, noon
     arrived, began, noted = (noon + timedelta(minutes=m) for m in (-10, 5, 30))
     travel(noted)
 
-    bookings.arrive(visit.booking_id, PRIYA, arrived)
-    bookings.begin_treatment(visit.booking_id, PRIYA, began)
+    visit_steps.arrive(visit.booking_id, PRIYA, arrived)
+    visit_steps.begin_treatment(visit.booking_id, PRIYA, began)
 
     seen = booking(visit.booking_id)
     assert (seen.arrived_at, seen.arrived_noted_at) == (arrived, noted)
@@ -185,8 +185,8 @@ def test_a_step_noted_later_keeps_when_it_was_and_when_it_was_noted(seeded, noon
 def test_a_step_noted_at_once_has_one_time(seeded, noon, stripe):
     visit = paid(stripe)
 
-    bookings.arrive(visit.booking_id, PRIYA, noon)
-    bookings.begin_treatment(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA, noon)
+    visit_steps.begin_treatment(visit.booking_id, PRIYA)
 
     seen = booking(visit.booking_id)
     assert (seen.arrived_at, seen.arrived_noted_at) == (noon, None)
@@ -206,7 +206,7 @@ def test_a_step_cannot_be_noted_for(seeded, noon, stripe, step, when):
     visit = paid(stripe)
     shift, code = WRONG_TIMES[when]
     if step == "begin":
-        bookings.arrive(visit.booking_id, PRIYA)
+        visit_steps.arrive(visit.booking_id, PRIYA)
 
     with pytest.raises(Invalid) as invalid:
         STEPS[step](visit.booking_id, PRIYA, noon + shift)
@@ -216,10 +216,10 @@ def test_a_step_cannot_be_noted_for(seeded, noon, stripe, step, when):
 
 def test_treatment_cannot_begin_before_the_patient_was_here(seeded, noon, stripe):
     visit = paid(stripe)
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
 
     with pytest.raises(Invalid) as invalid:
-        bookings.begin_treatment(visit.booking_id, PRIYA, noon - timedelta(seconds=1))
+        visit_steps.begin_treatment(visit.booking_id, PRIYA, noon - timedelta(seconds=1))
 
     assert [(e.field, e.code) for e in invalid.value.errors] == [("at", "before_arrival")]
     assert booking(visit.booking_id).status is BookingStatus.ARRIVED
