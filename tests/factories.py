@@ -101,6 +101,13 @@ def in_treatment(stripe, **more) -> SimpleNamespace:
     return visit
 
 
+def no_show(visit: SimpleNamespace) -> None:
+    """Let the time of a visit pass, and note that nobody came."""
+    now = utc_now()
+    change(Booking, visit.booking_id, starts_at=now - timedelta(minutes=15), ends_at=now)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
+
+
 def converted(stripe, tendered: Tendered | None = None, **more) -> SimpleNamespace:
     """A patient whom the desk made a member, with nothing left to undo."""
     visit = in_treatment(stripe, **more)

@@ -1,7 +1,7 @@
 """The steps of a visit at the desk: arrived, treatment began, ended, or nobody came."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -28,7 +28,7 @@ def arrive(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
     """
 
     def note(session: Session, booking: Booking, now: datetime) -> None:
-        _only_on_its_day(session, booking, now)
+        only_on_its_day(session, booking, now)
         booking.arrived_at = _when(session, booking, at, now)
         booking.arrived_noted_at = now if booking.arrived_at < now else None
 
@@ -50,7 +50,7 @@ def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) 
     """
 
     def note(session: Session, booking: Booking, now: datetime) -> None:
-        _only_on_its_day(session, booking, now)
+        only_on_its_day(session, booking, now)
         began_at = _when(session, booking, at, now)
         if booking.arrived_at is not None and began_at < booking.arrived_at:
             raise Invalid(FieldError("at", "before_arrival", "The patient was not here yet then."))
@@ -80,15 +80,19 @@ def mark_no_show(booking_id: UUID, actor: Actor) -> None:
     """Note that the patient did not come. The money is kept, as the terms say.
 
     Raises:
-        NotAllowed: another day, or the patient is here or was.
+        NotAllowed: another day, too early to say so, or the patient is here or was.
     """
 
     def note(session: Session, booking: Booking, now: datetime) -> None:
-        _only_on_its_day(session, booking, now)
+        only_on_its_day(session, booking, now)
+        practice = session.scalars(select(Practice)).one()
+        earliest = booking.starts_at + timedelta(minutes=practice.no_show_after_minutes)
+        if now < earliest:
+            at = f"{earliest.astimezone(practice.zone):%-I:%M %p}"
+            raise NotAllowed(f"The patient may still come. No-show can be noted from {at} on.")
         booking.no_show_at = now
         promises.lapse(session, booking.id)
-        zone = session.scalars(select(Practice)).one().zone
-        outbox.post(session, Topic.VISIT_MISSED, booking.id, next_morning(now, zone))
+        outbox.post(session, Topic.VISIT_MISSED, booking.id, next_morning(now, practice.zone))
 
     _step(booking_id, actor, BookingStatus.NO_SHOW, note)
 
@@ -113,7 +117,12 @@ def _step(
         audit.record(session, actor, f"booking.{status}", booking.id)
 
 
-def _only_on_its_day(session: Session, booking: Booking, now: datetime) -> None:
+def only_on_its_day(session: Session, booking: Booking, now: datetime) -> None:
+    """Refuse to note anything of a visit on another day than its own, at the practice.
+
+    Raises:
+        NotAllowed: the day is over, or still to come.
+    """
     zone = session.scalars(select(Practice)).one().zone
     day, today = local_day(booking.starts_at, zone), local_day(now, zone)
     if day == today:

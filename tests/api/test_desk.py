@@ -146,7 +146,12 @@ def test_steps_have_an_order(desk, visit):
     assert problem(press(desk, visit, "no-show")) == (409, "not_allowed")
 
 
-def test_who_does_not_come_loses_the_promise(desk, visit):
+def test_who_does_not_come_loses_the_promise_ten_minutes_after_the_start(desk, visit, travel):
+    early = press(desk, visit, "no-show")
+    assert problem(early) == (409, "not_allowed")
+    assert "No-show can be noted from" in early.get_json()["detail"]
+    travel(clock.utc_now() + timedelta(minutes=10))
+
     answer = press(desk, visit, "no-show").get_json()
 
     assert (answer["status"], answer["promise"]) == ("no_show", {"status": "lapsed"})

@@ -29,6 +29,7 @@ from tests.factories import (
     free_slot,
     hold,
     in_treatment,
+    no_show,
     paid,
     plan,
     slot_in,
@@ -105,7 +106,7 @@ class EveryState:
 
     def _at_the_desk(self) -> None:
         visits = [paid(self._stripe, slot=free_slot(2 * n), **person()) for n in range(3)]
-        visit_steps.mark_no_show(visits[0].booking_id, PRIYA)
+        no_show(visits[0])
         visit_steps.arrive(visits[1].booking_id, PRIYA)
         bookings.cancel(visits[2].booking_id, Actor.patient())
         treated = in_treatment(self._stripe, slot=free_slot(10), **person())

@@ -315,7 +315,7 @@ def cancelled(stage: Stage) -> str:
 
 def missed(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    visit_steps.mark_no_show(visit.booking_id, PRIYA)
+    factories.no_show(visit)
     return stage.visit(visit.booking_id)
 
 

@@ -41,12 +41,12 @@ def day(stage: Stage) -> str:
     """People in every state."""
     people = ["Grace Okafor", "Paul Bend", "Ines Moreau", "Robin Hale", "Lee Ng", stage.name]
     visits = [factories.visit_of(name, stage.stripe, nth * 2) for nth, name in enumerate(people)]
-    arrived, treated, joined, missed = (visit.booking_id for visit in visits[:4])
+    arrived, treated, joined = (visit.booking_id for visit in visits[:3])
     for booking_id in (arrived, treated, joined):
         visit_steps.arrive(booking_id, PRIYA)
     for booking_id in (treated, joined):
         visit_steps.begin_treatment(booking_id, PRIYA)
-    visit_steps.mark_no_show(missed, PRIYA)
+    factories.no_show(visits[3])
     card = Tendered(Tender.SAVED_CARD)
     memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
     stage.work()
@@ -117,7 +117,7 @@ def on_the_phone(stage: Stage) -> str:
 
 def no_show(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    visit_steps.mark_no_show(visit.booking_id, PRIYA)
+    factories.no_show(visit)
     return _drawer(visit)
 
 

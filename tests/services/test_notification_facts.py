@@ -37,6 +37,7 @@ def missed(noon, travel, stripe, work, mail):
     visit = paid(stripe)
     work()
     mail.letters.clear()
+    travel(noon + timedelta(minutes=10))
     visit_steps.mark_no_show(visit.booking_id, PRIYA)
     return visit
 

@@ -29,7 +29,6 @@ from booking_service.services import (
     memberships,
     notifications,
     promises,
-    visit_steps,
 )
 from booking_service.services import refunds as refunding
 from booking_service.services.letters import PostOffice
@@ -44,6 +43,7 @@ from tests.factories import (
     free_slot,
     in_treatment,
     lost_time,
+    no_show,
     paid,
     plan,
     refunds,
@@ -300,7 +300,7 @@ def test_a_name_with_signs_of_html_stays_a_name(stripe, work, mail):
 
 def test_a_confirmation_is_not_sent_when_the_visit_is_not_to_come_any_more(stripe, work, mail):
     visit = paid(stripe)
-    visit_steps.mark_no_show(visit.booking_id, PRIYA)
+    no_show(visit)
     work()
 
     assert mail.letters == []

@@ -327,7 +327,8 @@ def test_nobody_is_forgotten_while_something_is_still_to_come(forgettable, noon)
     patient_id = booking(forgettable.booking_id).patient_id
     answers = {}
     for status in BookingStatus:
-        change(Booking, forgettable.booking_id, status=status)
+        times = ("arrived_at", "completed_at")
+        change(Booking, forgettable.booking_id, status=status, **dict.fromkeys(times))
         answers[status.value] = refuses(patient_id) is not None
         change(Patient, patient_id, erased_at=None)
 

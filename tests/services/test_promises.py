@@ -34,6 +34,7 @@ from booking_service.models import (
 from booking_service.queries import state
 from booking_service.services import memberships, promises, visit_steps
 from booking_service.services.memberships import Tendered
+from booking_service.services.taking_back import take_back
 from tests.factories import (
     PRIYA,
     all_of,
@@ -240,6 +241,15 @@ def test_the_database_refuses_an_earned_promise_without_both_proofs(noon, stripe
             change(Promise, promise.id, status=PromiseStatus.EARNED, **proofs)
 
 
+NOBODY_COMES = timedelta(minutes=10)
+BACK = {
+    "arrived": BookingStatus.ARRIVED,
+    "treatment": BookingStatus.IN_TREATMENT,
+    "ended": BookingStatus.COMPLETED,
+    "no-show": BookingStatus.NO_SHOW,
+}
+
+
 class Desk(RuleBasedStateMachine):
     """Whatever the desk presses, in whatever order, while workers work and time passes."""
 
@@ -281,6 +291,10 @@ class Desk(RuleBasedStateMachine):
     def no_show(self):
         self.press(visit_steps.mark_no_show, self.booking_id, PRIYA)
 
+    @rule(step=st.sampled_from(list(BACK)))
+    def take_back(self, step):
+        self.press(take_back, self.booking_id, BACK[step], PRIYA)
+
     @rule(method=st.sampled_from(Tender))
     def convert(self, method):
         tendered = Tendered(method, "T-7" if method is Tender.RECORDED else None)
@@ -291,7 +305,7 @@ class Desk(RuleBasedStateMachine):
         for membership in self.mine(Membership):
             self.press(memberships.undo, membership.id, PRIYA)
 
-    @rule(span=st.sampled_from([UNDO / 2, UNDO]))
+    @rule(span=st.sampled_from([UNDO / 2, UNDO, NOBODY_COMES]))
     def wait(self, span):
         self.now += span
         self.parts.travel(self.now)

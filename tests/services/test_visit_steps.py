@@ -8,12 +8,14 @@ from booking_service.models import (
     AuditRow,
     Booking,
     BookingStatus,
+    Practice,
     Promise,
     PromiseStatus,
 )
 from booking_service.services import visit_steps
 from tests.factories import PRIYA, all_of, booking, change, free_slot, hold, paid
 
+NOBODY_COMES = timedelta(minutes=10)  # so long after its start a visit is missed, not before
 STEPS = {
     "arrive": visit_steps.arrive,
     "begin": visit_steps.begin_treatment,
@@ -44,6 +46,12 @@ def answer(step, booking_id) -> str:
     return booking(booking_id).status.value
 
 
+def put(booking_id, status, **facts) -> None:
+    """Put a visit to a status, without the times of steps that do not fit it."""
+    times = ("arrived_at", "treatment_began_at", "completed_at", "no_show_at")
+    change(Booking, booking_id, status=status, **dict.fromkeys(times), **facts)
+
+
 def by_staff(booking_id) -> list[str]:
     """What was noted of a visit, in order."""
     rows = sorted(all_of(AuditRow), key=lambda row: row.at)
@@ -53,12 +61,13 @@ def by_staff(booking_id) -> list[str]:
 
 def test_every_step_from_every_status(seeded, noon, stripe):
     visit = paid(stripe)
+    change(Booking, visit.booking_id, starts_at=noon - NOBODY_COMES)
     answers = {}
 
     for status in BookingStatus:
         answers[status.value] = []
         for step in STEPS.values():
-            change(Booking, visit.booking_id, status=status)
+            put(visit.booking_id, status)
             answers[status.value].append(answer(step, visit.booking_id))
 
     header, *rows = (line.split() for line in TABLE.strip().splitlines())
@@ -89,12 +98,34 @@ def test_pressing_twice_is_one_step_noted_once(seeded, noon, travel, stripe):
 
 def test_a_no_show_keeps_the_money_and_is_noted(seeded, noon, stripe):
     visit = paid(stripe)
+    change(Booking, visit.booking_id, starts_at=noon - NOBODY_COMES)
 
     visit_steps.mark_no_show(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).no_show_at == noon
     assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.LAPSED]
     assert by_staff(visit.booking_id) == ["booking.no_show"]
+
+
+def test_a_no_show_is_noted_when_the_practices_minutes_are_over_and_not_before(
+    seeded, noon, travel, stripe
+):
+    visit = paid(stripe)
+    starts_at = booking(visit.booking_id).starts_at
+    minutes = timedelta(minutes=25)
+    [practice] = all_of(Practice)
+    change(Practice, practice.id, no_show_after_minutes=25)
+    travel(starts_at + minutes - timedelta(seconds=1))
+
+    words = "^The patient may still come. No-show can be noted from 12:25 PM on.$"
+    with pytest.raises(NotAllowed, match=words):
+        visit_steps.mark_no_show(visit.booking_id, PRIYA)
+    assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.OPEN]
+    assert answer(visit_steps.arrive, visit.booking_id) == "arrived"
+
+    put(visit.booking_id, BookingStatus.CONFIRMED)
+    travel(starts_at + minutes)
+    assert answer(visit_steps.mark_no_show, visit.booking_id) == "no_show"
 
 
 def test_a_refused_step_leaves_nothing_behind(seeded, noon, stripe):
@@ -125,10 +156,13 @@ def test_a_visit_is_noted_on_its_local_day_only(seeded, noon, travel, stripe, st
 
     for name, day in DAYS.items():
         starts, ends, at = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in day)
+        first = starts
+        if step == "no_show":
+            at, first = starts, starts + NOBODY_COMES
         tried = []
-        for now in (starts - second, starts, ends - second, ends):
+        for now in (starts - second, first, ends - second, ends):
             times = {"starts_at": at, "ends_at": at + timedelta(minutes=45)}
-            change(Booking, visit.booking_id, status=BookingStatus.CONFIRMED, **times)
+            put(visit.booking_id, BookingStatus.CONFIRMED, **times)
             travel(now)
             tried.append(answer(STEPS[step], visit.booking_id))
         answers[name] = tried

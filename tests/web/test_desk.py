@@ -339,13 +339,18 @@ def test_ending_a_visit_says_that_the_money_is_kept(priya, stripe):
     assert "The $39.00 is kept; finance can return it as goodwill." in said
 
 
-def test_a_no_show_says_the_rule_before_and_after(priya, stripe):
+def test_a_no_show_says_the_rule_before_and_after(priya, noon, travel, stripe):
     visit = paid(stripe)
+    early = priya.get(page_of(visit))
+    travel(noon + timedelta(minutes=10))
 
     before = words(priya.get(page_of(visit)))
     priya.post(page_of(visit), f"{page_of(visit)}/no-show")
 
-    assert "Nobody came? The $39.00 is then kept, as the terms say." in before
+    rule = "Nobody came? The $39.00 is then kept, as the terms say."
+    assert f"{rule} It can be noted from 12:10 PM on." in words(early)
+    assert "/no-show" not in early.text
+    assert f"{rule} No-show, keep $39.00" in before
     assert "The $39.00 is kept, as the terms say." in words(priya.get(page_of(visit)))
 
 

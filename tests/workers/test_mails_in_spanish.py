@@ -242,6 +242,7 @@ def test_a_reminder_by_text_fits_into_one(stripe, work, mail, texts, travel):
 def test_a_missed_visit(noon, stripe, work, mail, travel):
     visit = paid(stripe, **IN_SPANISH)
     work()
+    travel(noon + timedelta(minutes=10))
     visit_steps.mark_no_show(visit.booking_id, PRIYA)
     travel(noon + timedelta(days=1))
     work()
