@@ -119,7 +119,10 @@ def post_complete(booking_id: UUID) -> Response:
 @_STEP
 @idempotent
 def post_no_show(booking_id: UUID) -> Response:
-    """Note that the patient did not come. The money is kept, as the terms say."""
+    """Note that the patient did not come, ten minutes after the start or later.
+
+    The money is kept, as the terms say. Earlier it is refused with `not_allowed`.
+    """
     return _step(visit_steps.mark_no_show, booking_id)
 
 

@@ -25,6 +25,7 @@ addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();
 });
 
-addEventListener("click", (event) => {
-  if (event.target.closest("[data-print]")) print();
-});
+for (const button of document.querySelectorAll("[data-print]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => print());
+}
