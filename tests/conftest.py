@@ -242,10 +242,10 @@ def eventually_at_stripe(stripe: StripeAccount) -> Iterator[Callable[[str], None
 @pytest.fixture(scope="session", autouse=True)
 def quick_passwords() -> Iterator[None]:
     """Hash with little work: most tests set up three people, a quarter of a second each."""
-    kept = staff._HASHER
-    staff._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    kept = staff.HASHER
+    staff.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     yield
-    staff._HASHER = kept
+    staff.HASHER = kept
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,6 @@ from booking_service.models import (
 )
 from booking_service.queries import availability
 from booking_service.services import (
-    bookings,
     checkout,
     first_payments,
     follow_ups,
@@ -33,6 +32,7 @@ from booking_service.services import (
     memberships,
     orders,
     patients,
+    visit_steps,
 )
 from booking_service.services.memberships import Tendered
 from booking_service.services.patient_details import PatientDetails, read_details
@@ -106,9 +106,16 @@ def lost_time(stripe, gateway) -> tuple[Payment, SimpleNamespace]:
 def in_treatment(stripe, **more) -> SimpleNamespace:
     """A patient who is here, and whose treatment began."""
     visit = paid(stripe, **more)
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.begin_treatment(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.begin_treatment(visit.booking_id, PRIYA)
     return visit
+
+
+def no_show(visit: SimpleNamespace) -> None:
+    """Let the time of a visit pass, and note that nobody came."""
+    now = utc_now()
+    change(Booking, visit.booking_id, starts_at=now - timedelta(minutes=15), ends_at=now)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
 
 
 def converted(stripe, tendered: Tendered | None = None, **more) -> SimpleNamespace:
@@ -125,7 +132,7 @@ def member(stripe, **more) -> SimpleNamespace:
     visit = converted(stripe, Tendered(Tender.RECORDED, "R-1"), **more)
     with transaction() as session:
         first_payments.activate(session, visit.membership_id, None)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     return visit
 
 

@@ -19,7 +19,7 @@ from booking_service.clock import local_day, utc_now
 from booking_service.errors import FieldError, Invalid
 from booking_service.models import Actor, Role
 from booking_service.queries import availability, front_desk
-from booking_service.services import bookings, membership_pages, memberships
+from booking_service.services import membership_pages, memberships, visit_steps
 from booking_service.services.memberships import Tendered
 
 bp = Blueprint("api_desk", __name__, url_prefix="/api/v1")
@@ -91,7 +91,7 @@ def post_arrive(booking_id: UUID, json: StepSent) -> Response:
 
     `at` notes an earlier time of that day; then it is kept when it was and when it was noted.
     """
-    bookings.arrive(booking_id, acting(), json.at)
+    visit_steps.arrive(booking_id, acting(), json.at)
     return reply(booking_answer(booking_id))
 
 
@@ -103,7 +103,7 @@ def post_begin_treatment(booking_id: UUID, json: StepSent) -> Response:
 
     `at` notes an earlier time of that day, not before the arrival.
     """
-    bookings.begin_treatment(booking_id, acting(), json.at)
+    visit_steps.begin_treatment(booking_id, acting(), json.at)
     return reply(booking_answer(booking_id))
 
 
@@ -112,7 +112,7 @@ def post_begin_treatment(booking_id: UUID, json: StepSent) -> Response:
 @idempotent
 def post_complete(booking_id: UUID) -> Response:
     """Close the visit. Without a membership under way the promise lapses with it."""
-    return _step(bookings.complete, booking_id)
+    return _step(visit_steps.complete, booking_id)
 
 
 @bp.post("/bookings/<uuid:booking_id>/no-show")
@@ -123,7 +123,7 @@ def post_no_show(booking_id: UUID) -> Response:
 
     A member's follow-up stays one of the visits of its plan.
     """
-    return _step(bookings.mark_no_show, booking_id)
+    return _step(visit_steps.mark_no_show, booking_id)
 
 
 @bp.post("/bookings/<uuid:booking_id>/convert")

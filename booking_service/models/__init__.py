@@ -35,7 +35,7 @@ from booking_service.models.schedule import (
     WorkingHours,
 )
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
-from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
+from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession, StationPerson
 from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
 from booking_service.models.visit_links import LinkRequest
 from booking_service.models.visit_notes import LONGEST_NOTE, VisitNote
@@ -107,6 +107,7 @@ __all__ = [
     "SettlementMethod",
     "StaffMember",
     "StaffSession",
+    "StationPerson",
     "StripeBalance",
     "StripeMovement",
     "Subject",

@@ -53,6 +53,13 @@ _NEXT: Final[Mapping[BookingStatus, frozenset[BookingStatus]]] = {
     S.CANCELLED: frozenset(),
     S.EXPIRED: frozenset({S.CONFIRMED}),  # paid in the last second, and the time is still free
 }
+# Only by taking a step back: whoever presses a step again that is over takes nothing back.
+_BACK: Final[Mapping[BookingStatus, frozenset[BookingStatus]]] = {
+    S.ARRIVED: frozenset({S.CONFIRMED}),
+    S.IN_TREATMENT: frozenset({S.ARRIVED}),
+    S.COMPLETED: frozenset({S.ARRIVED, S.IN_TREATMENT}),
+    S.NO_SHOW: frozenset({S.CONFIRMED}),
+}
 
 # Without 0/O, 1/I/L and vowels: read aloud, typed on a phone, and never a word.
 _CODE_LETTERS: Final = "23456789BCDFGHJKMNPQRSTVWXYZ"
@@ -106,6 +113,14 @@ class Booking(Base):
         CheckConstraint(
             "NOT given_back OR (kind = 'follow_up' AND status = 'cancelled')",
             name="given_back_by_cancelling",
+        ),
+        # A step that was taken back, or never taken, leaves no time behind.
+        CheckConstraint(
+            "(arrived_at IS NULL OR status IN ('arrived', 'in_treatment', 'completed'))"
+            " AND (treatment_began_at IS NULL OR status IN ('in_treatment', 'completed'))"
+            " AND (completed_at IS NULL OR status = 'completed')"
+            " AND (no_show_at IS NULL OR status = 'no_show')",
+            name="steps_fit_status",
         ),
     )
 
@@ -169,3 +184,15 @@ class Booking(Base):
             )
         self.status = status
         return True
+
+    def move_back_to(self, status: BookingStatus) -> None:
+        """Take the last step at the desk back, to the `status` before it.
+
+        Raises:
+            IllegalTransition: that was not the step before.
+        """
+        if status not in _BACK.get(self.status, frozenset()):
+            raise IllegalTransition(
+                f"This visit is {self.status.replace('_', ' ')}; that can't be taken back here."
+            )
+        self.status = status

@@ -34,6 +34,7 @@ class EntryKind(StrEnum):
     REFUND_REVERSED = "refund_reversed"  # the bank sent it back
     SETTLEMENT = "settlement"  # returned another way: check, cash, bank transfer
     PROMISE_LAPSED = "promise_lapsed"  # the visit ended: the money is ours
+    PROMISE_REOPENED = "promise_reopened"  # the end was taken back: it may have to go back again
     MEMBERSHIP_PAYMENT = "membership_payment"
     MEMBERSHIP_FEE = "membership_fee"
     UNMATCHED_RECEIPT = "unmatched_receipt"

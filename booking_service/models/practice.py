@@ -20,6 +20,7 @@ class Practice(Base):
         CheckConstraint("follow_up_minutes > 0", name="follow_up_positive"),
         CheckConstraint("grid_minutes > 0", name="grid_positive"),
         CheckConstraint("offer_minutes > 0", name="offer_positive"),
+        CheckConstraint("no_show_after_minutes >= 0", name="no_show_not_before_visit"),
         CheckConstraint(
             "0 < last_reminder_hours AND last_reminder_hours + 4 < first_reminder_hours",
             name="reminders_in_order",
@@ -48,6 +49,8 @@ class Practice(Base):
     last_reminder_hours: Mapped[int] = mapped_column(default=2, server_default="2")
     # How long a freed time is kept for one person of the waitlist.
     offer_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
+    # So long after the start of a visit, and not before, the desk may say that nobody came.
+    no_show_after_minutes: Mapped[int] = mapped_column(default=10, server_default="10")
 
     @property
     def called(self) -> str:

@@ -34,7 +34,7 @@ _NEXT: Final[Mapping[PromiseStatus, frozenset[PromiseStatus]]] = {
     P.BLOCKED: frozenset({P.EARNED, P.SETTLED, P.BROKEN, P.WAIVED, P.VOID}),
     P.BROKEN: frozenset({P.EARNED, P.SETTLED, P.BLOCKED, P.WAIVED, P.VOID}),
     P.SETTLED: frozenset({P.BROKEN}),  # the bank sent it back, days later
-    P.LAPSED: frozenset({P.WAIVED, P.VOID}),
+    P.LAPSED: frozenset({P.OPEN, P.WAIVED, P.VOID}),  # open: the visit's end was taken back
     P.WAIVED: frozenset(),
     P.VOID: frozenset(),
 }

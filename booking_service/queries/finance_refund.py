@@ -253,7 +253,7 @@ def _who(booking_id: UUID) -> dict[str, str]:
         select(AuditRow.action, StaffMember.name)
         .join(StaffMember, StaffMember.id == AuditRow.actor_id)
         .where(AuditRow.subject_id == booking_id, AuditRow.actor_kind == ActorKind.STAFF)
-        .order_by(AuditRow.at.desc())
+        .order_by(AuditRow.at)  # a step may have been taken back, and be another's now
     )
     return dict(rows.all())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -117,6 +117,7 @@ class VisitView:
     treatment_began_at: datetime | None
     completed_at: datetime | None
     no_show_at: datetime | None
+    no_show_from: datetime  # before that the patient may still come
     cancelled_at: datetime | None
     hold_expires_at: datetime | None
     checkout_session_id: str | None
@@ -207,7 +208,8 @@ def _view(
     promise: Promise | None,
     current: Membership | None,
 ) -> VisitView:
-    zone = db.session.scalars(select(Practice)).one().zone
+    practice = db.session.scalars(select(Practice)).one()
+    zone = practice.zone
     refund = refund_of(payment)
     return VisitView(
         booking_id=booking.id,
@@ -229,6 +231,7 @@ def _view(
         treatment_began_at=booking.treatment_began_at,
         completed_at=booking.completed_at,
         no_show_at=booking.no_show_at,
+        no_show_from=booking.starts_at + timedelta(minutes=practice.no_show_after_minutes),
         cancelled_at=booking.cancelled_at,
         hold_expires_at=booking.hold_expires_at,
         checkout_session_id=payment.stripe_checkout_session_id if payment else None,

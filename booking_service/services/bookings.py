@@ -1,6 +1,5 @@
-"""A visit: cancelled, moved, and its steps at the desk; and holding on to a hold."""
+"""A visit: cancelled and moved; and holding on to a hold."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -9,14 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from booking_service.clock import local_day, next_morning, utc_now
+from booking_service.clock import utc_now
 from booking_service.db import locked, transaction, violated
 from booking_service.errors import (
-    FieldError,
     HoldEnded,
-    Invalid,
     NotAllowed,
-    NotArrived,
     NotFound,
     SlotTaken,
     TooLate,
@@ -49,87 +45,6 @@ _NOT_CANCELLED: Final = Sentence(
     "This visit has begun; it can't be cancelled any more. Please call us."
 )
 _NOT_MOVED: Final = Sentence("This visit has begun; it can't be moved any more. Please call us.")
-
-
-def arrive(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
-    """Note that the patient is here. Possible on the visit's day, in the practice's time zone.
-
-    Args:
-        booking_id: the visit.
-        actor: who notes it.
-        at: when it was, if it is noted later; then both times are kept.
-
-    Raises:
-        Invalid: `at` is not a time of that day, or is still to come.
-        NotAllowed: another day, or the visit is not waiting for its patient.
-    """
-
-    def note(session: Session, booking: Booking, now: datetime) -> None:
-        _only_on_its_day(session, booking, now)
-        booking.arrived_at = _when(session, booking, at, now)
-        booking.arrived_noted_at = now if booking.arrived_at < now else None
-
-    _step(booking_id, actor, BookingStatus.ARRIVED, note)
-
-
-def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
-    """Note that care under the plan began: the second proof of the promise.
-
-    Args:
-        booking_id: the visit.
-        actor: who notes it.
-        at: when it was, if it is noted later; then both times are kept.
-
-    Raises:
-        Invalid: `at` is before the arrival or still to come.
-        NotArrived: the patient is not here yet.
-        NotAllowed: the visit is over, its day is, or it never took place.
-    """
-
-    def note(session: Session, booking: Booking, now: datetime) -> None:
-        _only_on_its_day(session, booking, now)
-        began_at = _when(session, booking, at, now)
-        if booking.arrived_at is not None and began_at < booking.arrived_at:
-            raise Invalid(FieldError("at", "before_arrival", "The patient was not here yet then."))
-        booking.treatment_began_at = began_at
-        booking.treatment_noted_at = now if began_at < now else None
-        promises.prove_treatment(session, booking.id, began_at)
-
-    _step(booking_id, actor, BookingStatus.IN_TREATMENT, note)
-
-
-def complete(booking_id: UUID, actor: Actor) -> None:
-    """Close a visit. Without a membership under way the promise lapses with it.
-
-    Raises:
-        NotArrived: the patient is not here yet.
-        NotAllowed: the visit never took place.
-    """
-
-    def note(session: Session, booking: Booking, now: datetime) -> None:
-        booking.completed_at = now
-        promises.lapse(session, booking.id)
-
-    _step(booking_id, actor, BookingStatus.COMPLETED, note)
-
-
-def mark_no_show(booking_id: UUID, actor: Actor) -> None:
-    """Note that the patient did not come. The money is kept, as the terms say.
-
-    A follow-up has no money; it stays one of the visits of its plan.
-
-    Raises:
-        NotAllowed: another day, or the patient is here or was.
-    """
-
-    def note(session: Session, booking: Booking, now: datetime) -> None:
-        _only_on_its_day(session, booking, now)
-        booking.no_show_at = now
-        promises.lapse(session, booking.id)
-        zone = session.scalars(select(Practice)).one().zone
-        outbox.post(session, Topic.VISIT_MISSED, booking.id, next_morning(now, zone))
-
-    _step(booking_id, actor, BookingStatus.NO_SHOW, note)
 
 
 def cancel(booking_id: UUID, actor: Actor, *, by_patient: bool = False) -> None:
@@ -270,49 +185,6 @@ def with_patient(session: Session, booking_id: UUID) -> Booking:
         raise NotAllowed(Sentence("Nobody has booked this time yet."))
     people.lock(session, row.patient_id)
     return locked(session, Booking, booking_id)
-
-
-def _step(
-    booking_id: UUID,
-    actor: Actor,
-    status: BookingStatus,
-    note: Callable[[Session, Booking, datetime], None],
-) -> None:
-    """Move a visit one step; pressing twice is one step."""
-    with transaction() as session:
-        booking = with_patient(session, booking_id)
-        if booking.status is BookingStatus.CONFIRMED and status in (
-            BookingStatus.IN_TREATMENT,
-            BookingStatus.COMPLETED,
-        ):
-            raise NotArrived("Check the patient in first.")
-        if not booking.move_to(status):
-            return
-        note(session, booking, utc_now())
-        audit.record(session, actor, f"booking.{status}", booking.id)
-
-
-def _only_on_its_day(session: Session, booking: Booking, now: datetime) -> None:
-    zone = session.scalars(select(Practice)).one().zone
-    day, today = local_day(booking.starts_at, zone), local_day(now, zone)
-    if day == today:
-        return
-    words = f"This visit is on {day:%A, %B} {day.day}; it can be noted on that day."
-    if day < today:
-        words += " It is over: only finance can still grant a refund, as goodwill."
-    raise NotAllowed(words)
-
-
-def _when(session: Session, booking: Booking, at: datetime | None, now: datetime) -> datetime:
-    """Return when something was: now, or an earlier time of the visit's local day."""
-    if at is None:
-        return now
-    if at > now:
-        raise Invalid(FieldError("at", "in_future", "That time is still to come."))
-    zone = session.scalars(select(Practice)).one().zone
-    if local_day(at, zone) != local_day(booking.starts_at, zone):
-        raise Invalid(FieldError("at", "another_day", "That is not on the day of the visit."))
-    return at
 
 
 def _refuse_unless_ahead(booking: Booking, has_begun: Sentence) -> None:

@@ -4,7 +4,7 @@ What moved at Stripe is booked when Stripe's balance moved, under the id it move
 can be compared to the cent. Writing the same movement again changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -125,15 +125,7 @@ def record_dispute_lost(session: Session, dispute: Dispute, cents: int) -> None:
 
 def record_dispute_won_late(session: Session, dispute: Dispute) -> bool:
     """What was booked as lost came back on appeal; return whether that is new."""
-    lost = session.scalars(
-        select(JournalLine)
-        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
-        .where(
-            JournalEntry.kind == EntryKind.DISPUTE_LOST,
-            JournalEntry.subject_id == dispute.id,
-            JournalEntry.reference == "",
-        )
-    ).all()
+    lost = _lines(session, EntryKind.DISPUTE_LOST, dispute.id, "")
     return write(
         session,
         Movement(EntryKind.DISPUTE_LOST, dispute.id, "won on appeal", dispute.payment_id),
@@ -155,16 +147,28 @@ def record_settlement(session: Session, refund: Refund, settlement: Settlement) 
     )
 
 
-def record_lapse(session: Session, payment: Payment, reference: str = "") -> None:
+def record_lapse(session: Session, payment: Payment, reference: str | None = None) -> None:
     """Nothing of this payment has to go back any more: what is left of it is earned.
 
-    A visit ends once, without a reference. A refund that is given up names the refund.
+    A visit ends once, unless that is taken back. A refund that is given up names the refund.
     """
     cents = still_owed(session, payment.id)
+    ref = _end_of_visit(session, payment.id) if reference is None else reference
     write(
         session,
-        Movement(EntryKind.PROMISE_LAPSED, payment.id, reference, payment.id),
+        Movement(EntryKind.PROMISE_LAPSED, payment.id, ref, payment.id),
         {Account.REFUND_LIABILITY: cents, Account.FIRST_VISIT_REVENUE: -cents},
+    )
+
+
+def record_reopened(session: Session, payment: Payment) -> None:
+    """The end of a visit was taken back: what was earned by it may have to go back again."""
+    ref = _end_of_visit(session, payment.id)
+    lapsed = _lines(session, EntryKind.PROMISE_LAPSED, payment.id, ref)
+    write(
+        session,
+        Movement(EntryKind.PROMISE_REOPENED, payment.id, ref, payment.id),
+        {line.account: -line.amount_cents for line in lapsed},
     )
 
 
@@ -246,6 +250,29 @@ def write(session: Session, movement: Movement, lines: Mapping[Account, int]) ->
         session.add(JournalLine(entry_id=entry_id, account=account, amount_cents=cents))
     session.flush()
     return True
+
+
+def _end_of_visit(session: Session, payment_id: UUID) -> str:
+    """Return the reference of the end that counts now: the first has none, the next is "2"."""
+    taken_back = select(func.count()).where(
+        JournalEntry.kind == EntryKind.PROMISE_REOPENED, JournalEntry.subject_id == payment_id
+    )
+    before = session.scalar(taken_back) or 0
+    return str(before + 1) if before else ""
+
+
+def _lines(
+    session: Session, kind: EntryKind, subject_id: UUID, reference: str
+) -> Sequence[JournalLine]:
+    return session.scalars(
+        select(JournalLine)
+        .join(JournalEntry, JournalEntry.id == JournalLine.entry_id)
+        .where(
+            JournalEntry.kind == kind,
+            JournalEntry.subject_id == subject_id,
+            JournalEntry.reference == reference,
+        )
+    ).all()
 
 
 def _no_longer_owed(session: Session, payment_id: UUID, cents: int) -> dict[Account, int]:

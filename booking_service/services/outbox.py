@@ -197,6 +197,16 @@ def postpone(work: Work, patience: Patience, error: Exception, *, foreseen: bool
             message.not_before = utc_now() + wait
 
 
+def withdraw(session: Session, topic: Topic, subject_id: UUID) -> None:
+    """Owe no more what is still to be done of `topic` about `subject_id`."""
+    owed = update(OutboxMessage).where(
+        OutboxMessage.topic == topic,
+        OutboxMessage.subject_id == subject_id,
+        OutboxMessage.done_at.is_(None),
+    )
+    session.execute(owed.values(done_at=utc_now()))
+
+
 def replay(message_id: UUID | None = None) -> int:
     """Make work that was given up due again, one message or all; return how many."""
     with transaction() as session:

@@ -39,6 +39,13 @@ def prove_treatment(session: Session, booking_id: UUID, at: datetime) -> None:
         promise.treatment_began_at = at
 
 
+def unprove_treatment(session: Session, booking_id: UUID) -> None:
+    """Take the second proof back: treatment was noted by mistake."""
+    promise = _of_booking(session, booking_id)
+    if promise is not None and promise.status is PromiseStatus.OPEN:
+        promise.treatment_began_at = None
+
+
 def prove_member(session: Session, membership: Membership) -> UUID | None:
     """Note the first proof; when both are there, return the payment that is now owed back.
 
@@ -124,6 +131,18 @@ def lapse(session: Session, booking_id: UUID) -> None:
         return
     _set(session, promise, PromiseStatus.LAPSED)
     ledger.record_lapse(session, session.get_one(Payment, promise.payment_id))
+
+
+def reopen(session: Session, booking_id: UUID) -> None:
+    """Open a promise again that lapsed with the end of its visit: the end was a mistake.
+
+    What hangs on its money was looked at before; see `taking_back`.
+    """
+    promise = _of_booking(session, booking_id)
+    if promise is None or promise.status is not PromiseStatus.LAPSED:
+        return
+    _set(session, promise, PromiseStatus.OPEN)
+    ledger.record_reopened(session, session.get_one(Payment, promise.payment_id))
 
 
 def void(session: Session, booking_id: UUID) -> None:

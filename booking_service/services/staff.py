@@ -17,10 +17,10 @@ from booking_service.errors import FieldError, Invalid, NotFound, SignInFailed
 from booking_service.models import Actor, ActorKind, ApiToken, Role, StaffMember, StaffSession
 from booking_service.services import audit
 
-_HASHER: Final = PasswordHasher()
+HASHER: Final = PasswordHasher()
 # Checked when there is nobody to check against, so that the answer takes as long. It was made from
 # random bits that nobody kept; making one here would cost every process a third of a second.
-_NOBODY: Final = (
+NOBODY: Final = (
     "$argon2id$v=19$m=65536,t=3,p=4$FfpjbijsROp8z0MwDRqigA$36Aesd"
     "DLTGGNB8xcm1UMLr/rYcfTUF0fGRsm+nYYosk"
 )
@@ -41,7 +41,7 @@ def invite(email: str, name: str, role: Role) -> str:
             member = StaffMember(email=email, name=name, role=role, created_at=utc_now())
             session.add(member)
         member.role = role
-        member.setup_token_hash = _digest(secret)
+        member.setup_token_hash = digest(secret)
         member.setup_expires_at = utc_now() + _SETUP_LIFETIME
         session.flush()
         audit.record(session, Actor.system(), "staff.invite", member.id, role=role)
@@ -56,12 +56,12 @@ def set_up(secret: str, password: str) -> None:
         Invalid: the password is shorter than 15 characters.
     """
     check_password(password)
-    hashed = _HASHER.hash(password)
+    hashed = HASHER.hash(password)
     with transaction() as session:
         member = session.scalar(
             select(StaffMember)
             .where(
-                StaffMember.setup_token_hash == _digest(secret),
+                StaffMember.setup_token_hash == digest(secret),
                 StaffMember.setup_expires_at > utc_now(),
                 StaffMember.disabled_at.is_(None),
             )
@@ -95,7 +95,7 @@ def sign_in(email: str, password: str) -> str:
     )
     known = member.password_hash if member else None
     try:
-        _HASHER.verify(known or _NOBODY, password)
+        HASHER.verify(known or NOBODY, password)
     except (VerifyMismatchError, InvalidHashError):
         known = None
     if member is None or known is None:
@@ -105,7 +105,7 @@ def sign_in(email: str, password: str) -> str:
     with transaction() as session:
         session.add(
             StaffSession(
-                staff_id=member.id, token_hash=_digest(token), created_at=now, last_seen_at=now
+                staff_id=member.id, token_hash=digest(token), created_at=now, last_seen_at=now
             )
         )
         actor = Actor(ActorKind.STAFF, member.id, member.name)
@@ -125,8 +125,9 @@ def who(
         select(StaffSession)
         .options(joinedload(StaffSession.staff))
         .where(
-            StaffSession.token_hash == _digest(token),
+            StaffSession.token_hash == digest(token),
             StaffSession.ended_at.is_(None),
+            StaffSession.locked_at.is_(None),
             StaffSession.last_seen_at > now - idle,
             StaffSession.created_at > now - longest,
         )
@@ -141,11 +142,16 @@ def who(
     return member
 
 
+def name_of(staff_id: UUID) -> str:
+    """Return what colleagues call somebody."""
+    return db.session.get_one(StaffMember, staff_id).name
+
+
 def sign_out(token: str) -> None:
     """End a session at once, on every device that holds its cookie."""
     ended = (
         update(StaffSession)
-        .where(StaffSession.token_hash == _digest(token), StaffSession.ended_at.is_(None))
+        .where(StaffSession.token_hash == digest(token), StaffSession.ended_at.is_(None))
         .values(ended_at=utc_now())
         .returning(StaffSession.staff_id)
     )
@@ -160,7 +166,7 @@ def create_token(name: str, scope: Role) -> str:
     """Make a token for a program and return it; it cannot be shown again."""
     token = f"fv_{secrets.token_urlsafe(32)}"
     with transaction() as session:
-        made = ApiToken(name=name, scope=scope, token_hash=_digest(token), created_at=utc_now())
+        made = ApiToken(name=name, scope=scope, token_hash=digest(token), created_at=utc_now())
         session.add(made)
         session.flush()
         audit.record(session, Actor.system(), "token.create", made.id, scope=scope)
@@ -171,7 +177,7 @@ def token_bearer(token: str) -> ApiToken | None:
     """Return the program a token belongs to, unless it was revoked."""
     now = utc_now()
     bearer = db.session.scalar(
-        select(ApiToken).where(ApiToken.token_hash == _digest(token), ApiToken.revoked_at.is_(None))
+        select(ApiToken).where(ApiToken.token_hash == digest(token), ApiToken.revoked_at.is_(None))
     )
     if bearer is not None and (
         bearer.last_used_at is None or bearer.last_used_at < now - _SEEN_EVERY
@@ -183,6 +189,7 @@ def token_bearer(token: str) -> ApiToken | None:
     return bearer
 
 
-def _digest(secret: str) -> str:
+def digest(secret: str) -> str:
+    """Return what is kept of a secret that we made."""
     # The secrets are 256 random bits: there is nothing to guess, so no slow hash is needed.
     return hashlib.sha256(secret.encode()).hexdigest()

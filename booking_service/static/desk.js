@@ -1,13 +1,40 @@
 // desk.js - keys, and what polling needs beyond htmx. Every page works without it.
 "use strict";
 
-// Single keys never fire while somebody types or together with Ctrl, Alt or Cmd.
+// Single keys never fire while somebody types or together with Ctrl, Alt or Cmd, and each person can
+// switch them off at a station.
+const frame = document.querySelector("[data-me]");
+const keysOff = `keys-off-${frame?.dataset.me}`;
+const list = document.getElementById("keys");
+const click = (what) => document.querySelector(what)?.click();
+
 function isTyping(event) {
   return event.target.closest("input:not([type=radio]), textarea, select, [contenteditable]");
 }
 
+// To the nearest card in that direction; from elsewhere to the one that is shown, or the first.
+function toCard(x, y) {
+  const middle = (card) => {
+    const box = card.getBoundingClientRect();
+    return [box.left + box.width / 2, box.top + box.height / 2];
+  };
+  const from = document.activeElement;
+  const cards = [...document.querySelectorAll(".ap a")].filter((card) => card.offsetParent);
+  if (!from.matches(".ap a")) return (cards.find((card) => card.matches(".sel a")) ?? cards[0])?.focus();
+  const [left, top] = middle(from);
+  const near = (card) => {
+    const [cx, cy] = middle(card);
+    const ahead = (cx - left) * x + (cy - top) * y;
+    return ahead > 1 ? ahead + 3 * Math.abs((cx - left) * y + (cy - top) * x) : Infinity;
+  };
+  const [best] = cards.sort((a, b) => near(a) - near(b));
+  if (near(best) < Infinity) best.focus();
+}
+const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
+
 addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  const { key } = event;
+  if (key === "Enter" && (event.ctrlKey || event.metaKey)) {
     const form = document.querySelector("form[data-submit='ctrl-enter']");
     if (form) {
       event.preventDefault();
@@ -16,8 +43,14 @@ addEventListener("keydown", (event) => {
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event)) return;
-  const button = document.querySelector(`[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
-  const plan = /^[1-3]$/.test(event.key) && document.getElementById(`plan-${event.key}`);
+  if (list?.open || (key.length === 1 && localStorage[keysOff])) return;
+  if (ARROWS[key] && event.target.matches("body, .ap a") && document.querySelector(".ap a")) {
+    event.preventDefault();
+    toCard(...ARROWS[key]);
+  } else if (key === "?") list?.showModal();
+  else if (key === "n") click(".ap.expected:not(.sel) a");
+  const button = document.querySelector(`[data-key="${CSS.escape(key.toLowerCase())}"]`);
+  const plan = /^[1-3]$/.test(key) && document.getElementById(`plan-${key}`);
   if (button?.matches("input")) {
     event.preventDefault();
     button.focus();
@@ -27,6 +60,18 @@ addEventListener("keydown", (event) => {
     plan.focus();
   }
 });
+
+if (list) {
+  const on = document.getElementById("keys-on");
+  const opener = document.querySelector("[data-opens=keys]");
+  opener.hidden = false;
+  opener.addEventListener("click", () => list.showModal());
+  on.checked = !localStorage[keysOff];
+  on.addEventListener("change", () => {
+    if (on.checked) delete localStorage[keysOff];
+    else localStorage[keysOff] = "yes";
+  });
+}
 
 // Whoever presses Enter has seen who comes first.
 addEventListener("submit", (event) => {
@@ -68,7 +113,7 @@ addEventListener("htmx:beforeRequest", (event) => {
 
 // Signed out meanwhile: the answer is the sign-in page. Load it as a page.
 addEventListener("htmx:beforeSwap", (event) => {
-  if (event.detail.xhr.responseURL.includes("/sign-in")) {
+  if (/\/(sign-in|locked)/.test(event.detail.xhr.responseURL)) {
     event.detail.shouldSwap = false;
     location.reload();
   }
@@ -91,6 +136,7 @@ addEventListener("htmx:afterRequest", (event) => {
 addEventListener("load", () => {
   const place = document.querySelector(".sel") ?? document.querySelector(".nowt");
   if (place?.offsetParent) place.scrollIntoView({ block: "center" });
+  if (location.hash.startsWith("#card-")) document.getElementById(location.hash.slice(1))?.focus();
 });
 
 // The board that comes every 15 s replaces the one that was scrolled: it stays where it was.

@@ -13,7 +13,7 @@ from booking_service.errors import BookingServiceError, FieldError, GatewayUnava
 from booking_service.models import Actor, Role, Tender
 from booking_service.queries import desk_search, front_desk
 from booking_service.queries.front_desk import VisitView
-from booking_service.services import bookings, membership_pages, memberships, views, visit_links
+from booking_service.services import membership_pages, memberships, views, visit_links
 from booking_service.services.memberships import Tendered
 from booking_service.web import desk_pages as pages
 from booking_service.web.desk_board import STATES
@@ -96,30 +96,6 @@ def progress(booking_id: UUID) -> Response | tuple[str, int] | tuple[str, int, d
     return piece, HTTPStatus.OK if progress.is_live else pages.STOP_POLLING, moved
 
 
-@bp.post("/visit/<uuid:booking_id>/arrive")
-def arrive(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
-    """Check a patient in."""
-    return _step(booking_id, bookings.arrive)
-
-
-@bp.post("/visit/<uuid:booking_id>/begin-treatment")
-def begin_treatment(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
-    """Note that treatment began: the second proof of the promise."""
-    return _step(booking_id, bookings.begin_treatment)
-
-
-@bp.post("/visit/<uuid:booking_id>/complete")
-def complete(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
-    """End a visit without a membership."""
-    return _step(booking_id, bookings.complete)
-
-
-@bp.post("/visit/<uuid:booking_id>/no-show")
-def no_show(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
-    """Note that nobody came."""
-    return _step(booking_id, bookings.mark_no_show)
-
-
 @bp.post("/visit/<uuid:booking_id>/send-link")
 def send_link(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
     """Mail the patient the link to the visit once more."""
@@ -164,14 +140,13 @@ def undo(membership_id: UUID) -> Response | tuple[str, HTTPStatus]:
 
 
 def _step(
-    booking_id: UUID, take: Callable[[UUID, Actor], None], said: str | None = None
+    booking_id: UUID, take: Callable[[UUID, Actor], None], said: str
 ) -> Response | tuple[str, HTTPStatus]:
     try:
         take(booking_id, acting())
     except BookingServiceError as error:
         return pages.visit_page(front_desk.visit(booking_id), error), error.status
-    if said:
-        flash(said)
+    flash(said)
     return _back(booking_id)
 
 

@@ -32,6 +32,14 @@ _CHECKS: Final = {
     Proof.NOT_REFUNDED: ("Not refunded before", "Refunded before"),
 }
 
+# The last step of a visit, as the button calls it that takes it back.
+_UNDO_WORDS: Final = {
+    BookingStatus.ARRIVED: "Undo check-in",
+    BookingStatus.IN_TREATMENT: "Undo “Treatment began”",
+    BookingStatus.COMPLETED: "Reopen the visit",
+    BookingStatus.NO_SHOW: "Undo no-show",
+}
+
 # Stripe's decline codes that people can do something about; the others say nothing to anybody.
 _DECLINES: Final = {
     "insufficient_funds": "There isn't enough money on it.",
@@ -56,6 +64,8 @@ def visit_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         progress=progress(shown),
         checks=[(check.is_met, *_CHECKS[check.proof]) for check in shown.eligibility],
         first_name=first_name(shown),
+        can_be_missed=utc_now() >= shown.no_show_from,
+        undo_word=_UNDO_WORDS.get(shown.status) if board.is_today else None,
         phone=_phone(shown.phone),
         undo_seconds=round(current_app.extensions["settings"].undo.total_seconds()),
         problems=_problems(problem),

@@ -18,7 +18,7 @@ _MACHINES: Final = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
 def register(app: Flask) -> None:
     """Answer every refusal in the caller's language, with the status it deserves."""
     app.register_error_handler(BookingServiceError, refused)
-    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(HTTPException, failed)
     app.register_error_handler(exc.OperationalError, _database_busy)
     app.register_error_handler(exc.TimeoutError, _database_busy)
     app.register_error_handler(Exception, _bug)
@@ -32,7 +32,8 @@ def refused(error: BookingServiceError) -> Any:  # noqa: ANN401  # a page or a p
     return page, error.status, error.headers
 
 
-def _http_error(error: HTTPException) -> Any:  # noqa: ANN401  # a page or a problem document
+def failed(error: HTTPException) -> Any:  # noqa: ANN401  # a page or a problem document
+    """Answer what the framework refused."""
     if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
         return error  # a redirect
     return _plain(HTTPStatus(error.code))

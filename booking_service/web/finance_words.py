@@ -96,6 +96,7 @@ KINDS: Final = {
     EntryKind.REFUND_REVERSED: "Refund sent back by the bank",
     EntryKind.SETTLEMENT: "Paid back outside Stripe",
     EntryKind.PROMISE_LAPSED: "Visit ended, money kept",
+    EntryKind.PROMISE_REOPENED: "End of the visit taken back",
     EntryKind.MEMBERSHIP_PAYMENT: "Membership paid",
     EntryKind.MEMBERSHIP_FEE: "Stripe fee of a membership",
     EntryKind.UNMATCHED_RECEIPT: "Receipt that fits no booking",

@@ -49,6 +49,8 @@ def register(app: Flask) -> None:
     )
     _limit(app, "sign_in.enter", refusals)
     _limit(app, "sign_in.enter", refusals_of_an_account)
+    _limit(app, "stations.unlock", limiter.limit(_SIGN_INS, deduct_when=_is_refused))
+    _limit(app, "stations.set_pin", limiter.limit(_SIGN_INS, deduct_when=_is_refused))
     app.register_error_handler(RateLimitExceeded, _exceeded)
 
 

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from booking_service.errors import Invalid, SignInFailed
 from booking_service.models import Role, StaffMember
-from booking_service.services import staff
+from booking_service.services import staff, stations
 from booking_service.web import security
 
 bp = Blueprint("sign_in", __name__)
@@ -26,7 +26,7 @@ def form() -> str | Response:
     member = security.signed_in()
     next_ = own_path(request.args.get("next", ""))
     if member is not None:
-        return redirect(next_ or _home(member), code=303)
+        return redirect(next_ or home(member), code=303)
     return render_template("staff/sign_in.html", email="", next=next_ or "", problem=None)
 
 
@@ -42,18 +42,23 @@ def enter() -> Response | tuple[str, HTTPStatus]:
             "staff/sign_in.html", email=email, next=next_ or "", problem=str(error)
         )
         return page, error.status
-    security.remember(token)
     settings = current_app.extensions["settings"]
     member = staff.who(token, settings.session_idle, settings.session_max)
-    return redirect(next_ or (_home(member) if member else url_for("sign_in.form")), code=303)
+    if member is None:
+        return redirect(url_for("sign_in.form"), code=303)
+    security.remember(token, member.id, stations.remember(security.station(), member.id))
+    return redirect(next_ or home(member), code=303)
 
 
 @bp.post("/sign-out")
 def leave() -> Response:
     """End the session on the server, too: a copied cookie opens nothing afterwards."""
-    token = security.forget()
+    token, who, secret = security.token(), security.locked_by(), security.station()
+    security.forget()
     if token:
         staff.sign_out(token)
+    if secret and who:
+        stations.forget(secret, who)
     flash("You are signed out.")
     return redirect(url_for("sign_in.form"), code=303)
 
@@ -98,5 +103,6 @@ def own_path(target: str) -> str | None:
     return target.removesuffix("?")
 
 
-def _home(member: StaffMember) -> str:
+def home(member: StaffMember) -> str:
+    """Return where somebody works."""
     return url_for("finance.index" if member.role is Role.FINANCE else "desk.today")

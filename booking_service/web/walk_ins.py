@@ -14,7 +14,7 @@ from booking_service.clock import local_day, utc_now
 from booking_service.errors import BookingServiceError, FieldError, GatewayUnavailable, Invalid
 from booking_service.models import BookingStatus, PaymentTender, Role
 from booking_service.queries import availability, front_desk, patient_pages
-from booking_service.services import bookings, checkout, holds, walk_ins
+from booking_service.services import checkout, holds, visit_steps, walk_ins
 from booking_service.services.patient_details import PatientDetails, read_details
 from booking_service.services.walk_ins import DeskPayment, Slot
 from booking_service.web.desk_pages import STOP_POLLING
@@ -45,7 +45,7 @@ def book() -> Page:
         else:
             who, slot, paid = _read(_details, _slot, _paid)
             booking_id = walk_ins.book(slot, who, paid, acting())
-            bookings.arrive(booking_id, acting())
+            visit_steps.arrive(booking_id, acting())
             flash("Booked, paid and checked in.")
     except BookingServiceError as error:
         return _page(error)

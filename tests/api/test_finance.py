@@ -23,8 +23,8 @@ def refunded(stripe, seeded, travel, work):
     """A member whose first visit went back, on the day of the visit."""
     paid = factories.paid(stripe)
     travel(db.session.get(Booking, paid.booking_id).starts_at)
-    factories.bookings.arrive(paid.booking_id, factories.PRIYA)
-    factories.bookings.begin_treatment(paid.booking_id, factories.PRIYA)
+    factories.visit_steps.arrive(paid.booking_id, factories.PRIYA)
+    factories.visit_steps.begin_treatment(paid.booking_id, factories.PRIYA)
     factories.memberships.convert(
         paid.booking_id,
         factories.plan().id,

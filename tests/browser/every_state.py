@@ -15,6 +15,7 @@ from booking_service.services import (
     membership_pages,
     memberships,
     patients,
+    visit_steps,
     waitlist,
 )
 from booking_service.services.memberships import Tendered
@@ -28,6 +29,7 @@ from tests.factories import (
     free_slot,
     hold,
     in_treatment,
+    no_show,
     paid,
     plan,
     slot_in,
@@ -104,12 +106,12 @@ class EveryState:
 
     def _at_the_desk(self) -> None:
         visits = [paid(self._stripe, slot=free_slot(2 * n), **person()) for n in range(3)]
-        bookings.mark_no_show(visits[0].booking_id, PRIYA)
-        bookings.arrive(visits[1].booking_id, PRIYA)
+        no_show(visits[0])
+        visit_steps.arrive(visits[1].booking_id, PRIYA)
         bookings.cancel(visits[2].booking_id, Actor.patient())
         treated = in_treatment(self._stripe, slot=free_slot(10), **person())
         done = in_treatment(self._stripe, slot=free_slot(13), **person())
-        bookings.complete(done.booking_id, PRIYA)
+        visit_steps.complete(done.booking_id, PRIYA)
         member = converted(self._stripe, slot=free_slot(16), **person())
         for words, visit in (
             ("missed", visits[0]),

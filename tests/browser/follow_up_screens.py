@@ -1,7 +1,7 @@
 """Screens of members' further visits, at the desk."""
 
 from booking_service.models import Membership, MembershipStatus
-from booking_service.services import bookings
+from booking_service.services import visit_steps
 from tests import factories
 from tests.browser.staff_screens import drawer
 from tests.browser.stage import Stage
@@ -32,15 +32,15 @@ def follow_up(stage: Stage) -> str:
 
 def follow_up_with_doctor(stage: Stage) -> str:
     visit = _follow_up(stage)
-    bookings.arrive(visit, PRIYA)
-    bookings.begin_treatment(visit, PRIYA)
+    visit_steps.arrive(visit, PRIYA)
+    visit_steps.begin_treatment(visit, PRIYA)
     return f"/desk/visit/{visit}"
 
 
 def follow_up_over(stage: Stage) -> str:
     visit = _follow_up(stage)
-    bookings.arrive(visit, PRIYA)
-    bookings.complete(visit, PRIYA)
+    visit_steps.arrive(visit, PRIYA)
+    visit_steps.complete(visit, PRIYA)
     return f"/desk/visit/{visit}"
 
 

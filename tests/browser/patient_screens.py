@@ -29,6 +29,7 @@ from booking_service.services import (
     memberships,
     newcomers,
     visit_links,
+    visit_steps,
     waitlist,
 )
 from booking_service.services.memberships import Tendered
@@ -317,20 +318,20 @@ def cancelled(stage: Stage) -> str:
 
 def missed(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    factories.no_show(visit)
     return stage.visit(visit.booking_id)
 
 
 def checked_in(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
     return stage.visit(visit.booking_id)
 
 
 def not_joined(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     return stage.visit(visit.booking_id)
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 from playwright.sync_api import Page
 
-from booking_service.models import CaseType, RefundStatus, Tender
-from booking_service.services import bookings, memberships, reconciliation
+from booking_service.models import Booking, CaseType, RefundStatus, Tender
+from booking_service.services import memberships, reconciliation, visit_steps
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -42,12 +42,12 @@ def day(stage: Stage) -> str:
     """People in every state."""
     people = ["Grace Okafor", "Paul Bend", "Ines Moreau", "Robin Hale", "Lee Ng", stage.name]
     visits = [factories.visit_of(name, stage.stripe, nth * 2) for nth, name in enumerate(people)]
-    arrived, treated, joined, missed = (visit.booking_id for visit in visits[:4])
+    arrived, treated, joined = (visit.booking_id for visit in visits[:3])
     for booking_id in (arrived, treated, joined):
-        bookings.arrive(booking_id, PRIYA)
+        visit_steps.arrive(booking_id, PRIYA)
     for booking_id in (treated, joined):
-        bookings.begin_treatment(booking_id, PRIYA)
-    bookings.mark_no_show(missed, PRIYA)
+        visit_steps.begin_treatment(booking_id, PRIYA)
+    factories.no_show(visits[3])
     card = Tendered(Tender.SAVED_CARD)
     membership_id, _ = memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
     stage.work()
@@ -69,7 +69,7 @@ def expected(stage: Stage) -> str:
 
 def arrived(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
     return drawer(visit)
 
 
@@ -119,14 +119,74 @@ def on_the_phone(stage: Stage) -> str:
 
 def no_show(stage: Stage) -> str:
     visit = stage.paid(slot=factories.free_slot())
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    factories.no_show(visit)
     return drawer(visit)
 
 
 def over(stage: Stage) -> str:
     visit = in_treatment(stage)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     return drawer(visit)
+
+
+def checked_in_just_now(stage: Stage) -> Shown:
+    return Shown(expected(stage), press("Check in"))
+
+
+def not_undone(stage: Stage) -> Shown:
+    """Somebody took the time of a no-show meanwhile."""
+    visit = stage.paid(slot=factories.free_slot())
+    factories.no_show(visit)
+    seen = factories.booking(visit.booking_id)
+    other = factories.visit_of("Robin Hale", stage.stripe, 3)
+    at = {"starts_at": seen.starts_at, "ends_at": seen.ends_at}
+    doctor = {"practitioner_id": seen.practitioner_id}
+    factories.change(Booking, other.booking_id, **at, **doctor)
+    return Shown(drawer(visit), press("Undo no-show"))
+
+
+def too_early_for_a_no_show(stage: Stage) -> Shown:
+    return Shown(expected(stage), lambda page: page.get_by_text("More", exact=True).click())
+
+
+def keys(stage: Stage) -> Shown:
+    day(stage)
+    return Shown("/desk", lambda page: page.keyboard.press("?"))
+
+
+def locked(_: Stage) -> Shown:
+    return Shown("/desk", press("Lock"))
+
+
+def not_unlocked(_: Stage) -> Shown:
+    def try_it(page: Page) -> None:
+        press("Lock")(page)
+        page.get_by_label("PIN or password").last.fill("482916")
+        press("Unlock")(page)
+
+    return Shown("/desk", try_it)
+
+
+def pin(_: Stage) -> str:
+    return "/my-pin"
+
+
+def pin_refused(_: Stage) -> Shown:
+    def try_it(page: Page) -> None:
+        page.get_by_label("New PIN").fill("111111")
+        page.get_by_label("Your password").fill("a password")
+        press("Set the PIN")(page)
+
+    return Shown("/my-pin", try_it)
+
+
+def printed(stage: Stage) -> str:
+    day(stage)
+    return "/desk/2026-11-23/print"
+
+
+def printed_empty(_: Stage) -> str:
+    return "/desk/2026-11-25/print"
 
 
 def move(stage: Stage) -> str:
@@ -243,6 +303,8 @@ DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, not_open_to_the_desk),
+    *(checked_in_just_now, not_undone, too_early_for_a_no_show, keys, locked, not_unlocked),
+    *(pin, pin_refused, printed, printed_empty),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

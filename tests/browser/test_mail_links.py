@@ -15,7 +15,14 @@ from booking_service.db import Base, db, transaction
 from booking_service.local.ports import wait_until
 from booking_service.models import Actor, CaseAction, Notification, Refund
 from booking_service.queries import state
-from booking_service.services import bookings, promises, reminders, visit_links, waitlist
+from booking_service.services import (
+    bookings,
+    promises,
+    reminders,
+    visit_links,
+    visit_steps,
+    waitlist,
+)
 from booking_service.services import refunds as refunding
 from tests.browser.patient import headline
 from tests.case_makers import ANA, BEN, BY_CHECK, case_of, do
@@ -84,7 +91,7 @@ def play_the_day(visit, work, travel) -> None:
         reminders.sweep()
         work()
     travel(starts_at + timedelta(minutes=30))
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
     travel(starts_at + timedelta(days=1))
     work()
 

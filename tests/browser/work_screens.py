@@ -14,6 +14,7 @@ from booking_service.services import (
     newcomers,
     people,
     visit_notes,
+    visit_steps,
     waitlist,
     walk_ins,
 )
@@ -44,8 +45,8 @@ def _paid_in_cash(stage: Stage) -> object:
     taken = DeskPayment(PaymentTender.CASH, "R-17", 1)
     person = factories.details(name=stage.name)
     id_ = walk_ins.book((slot.practitioner_id, slot.starts_at), person, taken, PRIYA)
-    bookings.arrive(id_, PRIYA)
-    bookings.begin_treatment(id_, PRIYA)
+    visit_steps.arrive(id_, PRIYA)
+    visit_steps.begin_treatment(id_, PRIYA)
     by_receipt = Tendered(Tender.RECORDED, "M-1")
     memberships.convert(id_, factories.plan().id, by_receipt, PRIYA, timedelta(0))
     stage.work()
@@ -74,7 +75,7 @@ def no_takings(_: Stage) -> str:
 
 def kept(stage: Stage) -> str:
     visit = in_treatment(stage)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     return drawer(visit)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from booking_service.db import db
 from booking_service.models import BookingStatus, Membership, Patient, RefundReason, Tender
-from booking_service.services import bookings, memberships, people
+from booking_service.services import bookings, memberships, people, visit_steps
 from booking_service.services.memberships import Tendered
 from tests.concurrency.crowd import at_once
 from tests.factories import PRIYA, all_of, booking, free_slot, paid, plan, refunds
@@ -62,8 +62,8 @@ def test_one_person_becomes_a_member_once_while_two_records_are_merged(app, two,
     """The other visit's desk waits for the record that counts, and gets the first's result."""
     visits, ids = two
     for visit in visits:
-        bookings.arrive(visit.booking_id, PRIYA)
-        bookings.begin_treatment(visit.booking_id, PRIYA)
+        visit_steps.arrive(visit.booking_id, PRIYA)
+        visit_steps.begin_treatment(visit.booking_id, PRIYA)
     plan_id = plan().id
     db.session.rollback()
 

@@ -15,7 +15,7 @@ from booking_service.db import Base, db
 from booking_service.errors import NotANewPatient
 from booking_service.gateways.payments import RefundOrder
 from booking_service.models import AuditRow, Booking, CaseAction, Patient, Payment, PaymentTender
-from booking_service.services import bookings, checkout, patients, refunds
+from booking_service.services import bookings, checkout, patients, refunds, visit_steps
 from tests.case_makers import ANA, BY_CASH, case_of, do
 from tests.factories import (
     PRIYA,
@@ -193,8 +193,8 @@ def left_of_dana() -> set[tuple[str, str]]:
 def gone_home(stripe, work):
     """Dana's visit, booked by Ada Lovelace, is over and the money was kept."""
     visit = paid(stripe, booked_by="Ada Lovelace")
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     work()
     assert {canary for _, canary in left_of_dana()} == set(CANARIES)
     return visit

@@ -37,7 +37,7 @@ earned -> settled blocked broken waived void
 blocked -> earned settled broken waived void
 broken -> earned settled blocked waived void
 settled -> broken
-lapsed -> waived void
+lapsed -> open waived void
 """
 MEMBERSHIPS = """
 pending -> active undone ended
@@ -61,6 +61,14 @@ external -> failed canceled
 def moves(table: str) -> dict[str, set[str]]:
     rows = (line.split(" -> ") for line in table.strip().splitlines())
     return {before: set(after.split()) for before, after in rows}
+
+
+TAKEN_BACK = """
+arrived -> confirmed
+in_treatment -> arrived
+completed -> in_treatment arrived
+no_show -> confirmed
+"""
 
 
 def move_of(row, status):
@@ -94,6 +102,22 @@ def test_a_status_follows_only_what_it_may_follow(model, statuses, table):
                 allowed.setdefault(before.value, set()).add(after.value)
 
     assert allowed == moves(table)
+
+
+def test_a_step_of_a_visit_is_taken_back_to_the_one_before_and_no_further():
+    allowed: dict[str, set[str]] = {}
+    for before in BookingStatus:
+        for after in BookingStatus:
+            row = Booking(status=before)
+            try:
+                row.move_back_to(after)
+            except IllegalTransition:
+                assert row.status is before
+            else:
+                assert row.status is after
+                allowed.setdefault(before.value, set()).add(after.value)
+
+    assert allowed == moves(TAKEN_BACK)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability, front_desk, patient_pages
 from booking_service.queries.front_desk import DeskState, Proof
-from booking_service.services import bookings, memberships
+from booking_service.services import bookings, memberships, visit_steps
 from tests.factories import (
     PRIYA,
     all_of,
@@ -86,9 +86,9 @@ def test_the_tally_counts_who_joined_and_what_went_back(stripe, work, mail):
 def test_each_step_meets_one_more_condition(stripe):
     visit = paid(stripe).booking_id
     before = met(visit)
-    bookings.arrive(visit, PRIYA)
+    visit_steps.arrive(visit, PRIYA)
     here = met(visit)
-    bookings.begin_treatment(visit, PRIYA)
+    visit_steps.begin_treatment(visit, PRIYA)
 
     assert before == {Proof.PAID, Proof.NOT_REFUNDED}
     assert here == before | {Proof.ARRIVED}
@@ -98,7 +98,7 @@ def test_each_step_meets_one_more_condition(stripe):
 def test_only_a_patient_in_treatment_can_join(stripe):
     visit = paid(stripe).booking_id
     could = []
-    for step in (bookings.arrive, bookings.begin_treatment, bookings.complete):
+    for step in (visit_steps.arrive, visit_steps.begin_treatment, visit_steps.complete):
         step(visit, PRIYA)
         could.append(front_desk.visit(visit).can_join)
 

@@ -24,7 +24,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability, ready
 from booking_service.queries.ready import Ready
-from booking_service.services import audit, bookings, holds
+from booking_service.services import audit, holds, visit_steps
 from booking_service.web.forms import Pick
 from tests.factories import HALF_AN_HOUR, change, free_slot, hold, paid
 
@@ -143,7 +143,7 @@ def test_what_changes_no_free_time_leaves_an_answer_ready(app, client, stripe, m
     before = told(client)
     monkeypatch.setattr(availability, "free_days", None)
 
-    bookings.arrive(visit.booking_id, Actor.system())
+    visit_steps.arrive(visit.booking_id, Actor.system())
 
     assert told(client) == before
 

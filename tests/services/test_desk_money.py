@@ -23,7 +23,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import availability, desk_takings, front_desk
-from booking_service.services import bookings, desk_money, memberships, walk_ins
+from booking_service.services import desk_money, memberships, visit_steps, walk_ins
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.concurrency.crowd import at_once
@@ -38,12 +38,12 @@ def walk_in(at, tender=PaymentTender.CASH, nth: int = 0, **person):
     doctor = availability.practitioners()[nth].id
     paid = DeskPayment(tender, f"R-{17 + nth}", 1)
     booking_id = walk_ins.book((doctor, at), details(**person), paid, PRIYA)
-    bookings.arrive(booking_id, PRIYA)
+    visit_steps.arrive(booking_id, PRIYA)
     return booking_id
 
 
 def become_member(booking_id, work) -> None:
-    bookings.begin_treatment(booking_id, PRIYA)
+    visit_steps.begin_treatment(booking_id, PRIYA)
     by_receipt = Tendered(Tender.RECORDED, "M-1")
     memberships.convert(booking_id, plan().id, by_receipt, PRIYA, timedelta(0))
     work()

@@ -18,7 +18,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, first_payments, memberships
+from booking_service.services import first_payments, memberships, visit_steps
 from booking_service.services.memberships import Tendered
 from booking_service.services.outbox import Patience
 from tests.factories import PRIYA, converted, in_treatment, plan, refunds
@@ -276,7 +276,7 @@ def test_a_bank_that_takes_longer_than_the_visit_does_not_cost_the_refund(
     stripe.fault("drop_before", SUBSCRIPTIONS)
     start(visit.membership_id, gateway)
 
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     work()
 
     assert promises() == [PromiseStatus.SETTLED]

@@ -8,7 +8,7 @@ from icalendar import Calendar
 
 from booking_service.languages import Language
 from booking_service.models import Actor, Membership, MembershipStatus, Patient, Practice
-from booking_service.services import bookings, reminders
+from booking_service.services import bookings, reminders, visit_steps
 from tests import factories
 from tests.factories import PRIYA, all_of, booking, change, follow_up, follow_up_slot
 
@@ -145,7 +145,7 @@ def test_a_missed_visit_is_told_of_whatever_else_is_booked(dana, mail, mailed, w
     mail.letters.clear()
     travel(visit.starts_at)
 
-    bookings.mark_no_show(visit.id, PRIYA)
+    visit_steps.mark_no_show(visit.id, PRIYA)
     travel(visit.starts_at + timedelta(days=1, hours=12))
 
     letter = mailed()

@@ -29,6 +29,7 @@ from booking_service.services import (
     patients,
     self_audit,
     visit_links,
+    visit_steps,
     waitlist,
 )
 from booking_service.services.memberships import Tendered
@@ -213,7 +214,7 @@ def test_nobody_came_counts_and_keeps_nothing(dana, travel, work, mail):
     mail.letters.clear()
     travel(visit.starts_at)
 
-    bookings.mark_no_show(visit.id, PRIYA)
+    visit_steps.mark_no_show(visit.id, PRIYA)
     assert left(dana, visit.starts_at) == plan().visits_a_month - 1
 
     travel(visit.starts_at + timedelta(days=1, hours=12))
@@ -227,11 +228,11 @@ def test_a_follow_up_takes_the_steps_of_a_visit_and_starts_no_membership(dana, t
     visit = booking(follow_up(dana, 2))
     travel(visit.starts_at)
 
-    bookings.arrive(visit.id, PRIYA)
-    bookings.begin_treatment(visit.id, PRIYA)
+    visit_steps.arrive(visit.id, PRIYA)
+    visit_steps.begin_treatment(visit.id, PRIYA)
     with pytest.raises(NotAllowed, match="part of a membership"):
         memberships.convert(visit.id, plan().id, Tendered("recorded", "R"), PRIYA, timedelta(0))
-    bookings.complete(visit.id, PRIYA)
+    visit_steps.complete(visit.id, PRIYA)
 
     assert booking(visit.id).status is BookingStatus.COMPLETED
     assert len(all_of(Promise)) == len(all_of(Membership)) == 1
@@ -241,7 +242,7 @@ def test_a_follow_up_of_an_ended_membership_starts_none_either(dana, travel):
     visit = booking(follow_up(dana, 2))
     change(Membership, dana.membership_id, status=MembershipStatus.ENDED, ended_at=visit.starts_at)
     travel(visit.starts_at)
-    bookings.arrive(visit.id, PRIYA)
+    visit_steps.arrive(visit.id, PRIYA)
 
     with pytest.raises(NotAllowed, match="part of a membership"):
         memberships.convert(visit.id, plan().id, Tendered("recorded", "R"), PRIYA, timedelta(0))

@@ -21,12 +21,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import (
-    bookings,
-    membership_pages,
-    memberships,
-    promises,
-)
+from booking_service.services import membership_pages, memberships, promises, visit_steps
 from booking_service.services.memberships import Tendered
 from tests.factories import PRIYA, all_of, change, converted, in_treatment, plan, refunds
 
@@ -390,7 +385,7 @@ def test_a_visit_completed_while_the_patient_pays_on_the_phone_is_still_refunded
     decide, stripe, gateway, work
 ):
     id_ = decide()
-    bookings.complete(membership(id_).booking_id, PRIYA)
+    visit_steps.complete(membership(id_).booking_id, PRIYA)
     assert promise_status() == [PromiseStatus.OPEN]
 
     stripe.pay(page_of(id_))

@@ -27,7 +27,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, membership_pages, memberships
+from booking_service.services import membership_pages, memberships, visit_steps
 from booking_service.services.memberships import Tendered
 from tests.factories import (
     PRIYA,
@@ -120,7 +120,7 @@ def test_who_converts_the_next_day_is_told_of_goodwill(noon, travel, stripe):
 
     with pytest.raises(WindowClosed) as next_day:
         convert(visit)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     with pytest.raises(WindowClosed) as completed:
         convert(visit)
 
@@ -331,7 +331,7 @@ def test_a_visit_completed_while_the_first_payment_is_under_way_is_still_refunde
     visit = in_treatment(stripe)
     convert(visit)
 
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.OPEN]
     travel(noon + UNDO)
     work()
@@ -347,7 +347,7 @@ def test_a_declined_membership_of_a_visit_that_ended_cannot_be_tried_again(
     convert(visit)
     travel(noon + UNDO)
     work()
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
 
     with pytest.raises(BookingServiceError) as error:
         convert(visit, RECEIPT)

@@ -31,6 +31,7 @@ from booking_service.services import (
     newcomers,
     orders,
     patients,
+    visit_steps,
     waitlist,
 )
 from tests.factories import (
@@ -515,8 +516,8 @@ def test_asking_again_after_the_end_begins_anew(wait):
 def test_erasing_a_patient_ends_the_waiting_of_the_address(wait, stripe):
     wait(OMAR)
     visit = visit_of("Nia Cole", stripe)
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     entry_id = wait()
 
     patients.erase(booking(visit.booking_id).patient_id, PRIYA)

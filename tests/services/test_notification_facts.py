@@ -11,7 +11,7 @@ from booking_service.models import (
     NotificationStatus,
     Topic,
 )
-from booking_service.services import bookings, disputes, goodwill, resolutions
+from booking_service.services import disputes, goodwill, resolutions, visit_steps
 from tests.case_makers import ANA, BEN
 from tests.factories import PRIYA, all_of, change, free_slot, paid
 
@@ -37,7 +37,8 @@ def missed(noon, travel, stripe, work, mail):
     visit = paid(stripe)
     work()
     mail.letters.clear()
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    travel(noon + timedelta(minutes=10))
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
     return visit
 
 

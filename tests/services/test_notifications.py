@@ -43,6 +43,7 @@ from tests.factories import (
     free_slot,
     in_treatment,
     lost_time,
+    no_show,
     paid,
     plan,
     refunds,
@@ -299,7 +300,7 @@ def test_a_name_with_signs_of_html_stays_a_name(stripe, work, mail):
 
 def test_a_confirmation_is_not_sent_when_the_visit_is_not_to_come_any_more(stripe, work, mail):
     visit = paid(stripe)
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    no_show(visit)
     work()
 
     assert mail.letters == []

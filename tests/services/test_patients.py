@@ -21,7 +21,7 @@ from booking_service.models import (
     RefundStatus,
     name_key,
 )
-from booking_service.services import bookings, patients, refunds
+from booking_service.services import patients, refunds, visit_steps
 from booking_service.services.patient_details import PatientDetails, read_details
 from tests.factories import (
     HALF_AN_HOUR,
@@ -289,8 +289,8 @@ def test_details_hold_the_time_from_now_on(seeded, noon, travel):
 def forgettable(seeded, noon, stripe):
     """Somebody whose visit is over and whose money is settled."""
     visit = paid(stripe)
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     return visit
 
 
@@ -314,8 +314,8 @@ def test_mails_to_somebody_forgotten_are_not_sent(forgettable, mail, work):
 
 def test_two_who_are_forgotten_stay_two(forgettable, stripe):
     other = paid(stripe, slot=free_slot(5), name="Robin Hale", email="robin@example.com")
-    bookings.arrive(other.booking_id, PRIYA)
-    bookings.complete(other.booking_id, PRIYA)
+    visit_steps.arrive(other.booking_id, PRIYA)
+    visit_steps.complete(other.booking_id, PRIYA)
 
     for visit in (forgettable, other):
         patients.erase(booking(visit.booking_id).patient_id, PRIYA)
@@ -327,7 +327,8 @@ def test_nobody_is_forgotten_while_something_is_still_to_come(forgettable, noon)
     patient_id = booking(forgettable.booking_id).patient_id
     answers = {}
     for status in BookingStatus:
-        change(Booking, forgettable.booking_id, status=status)
+        times = ("arrived_at", "completed_at")
+        change(Booking, forgettable.booking_id, status=status, **dict.fromkeys(times))
         answers[status.value] = refuses(patient_id) is not None
         change(Patient, patient_id, erased_at=None)
 
@@ -365,7 +366,7 @@ def test_nobody_is_forgotten_while_a_bank_asks_or_a_choice_is_open(forgettable, 
 def test_a_member_is_not_forgotten(seeded, noon, stripe, mail, work):
     visit = converted(stripe)
     work()
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
 
     assert refuses(booking(visit.booking_id).patient_id) == (
         "Not yet: the membership has to end first."

@@ -32,8 +32,9 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, memberships, promises
+from booking_service.services import memberships, promises, visit_steps
 from booking_service.services.memberships import Tendered
+from booking_service.services.taking_back import take_back
 from tests.factories import (
     PRIYA,
     all_of,
@@ -75,7 +76,7 @@ def test_a_promise_opens_when_the_visit_is_paid(noon, stripe):
 def test_completing_without_a_membership_ends_the_promise_and_earns_the_money(stripe):
     visit = in_treatment(stripe)
 
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
 
     assert status_of(visit.booking_id) is PromiseStatus.LAPSED
     assert accounts() == {
@@ -240,6 +241,15 @@ def test_the_database_refuses_an_earned_promise_without_both_proofs(noon, stripe
             change(Promise, promise.id, status=PromiseStatus.EARNED, **proofs)
 
 
+NOBODY_COMES = timedelta(minutes=10)
+BACK = {
+    "arrived": BookingStatus.ARRIVED,
+    "treatment": BookingStatus.IN_TREATMENT,
+    "ended": BookingStatus.COMPLETED,
+    "no-show": BookingStatus.NO_SHOW,
+}
+
+
 class Desk(RuleBasedStateMachine):
     """Whatever the desk presses, in whatever order, while workers work and time passes."""
 
@@ -267,19 +277,23 @@ class Desk(RuleBasedStateMachine):
 
     @rule()
     def arrive(self):
-        self.press(bookings.arrive, self.booking_id, PRIYA)
+        self.press(visit_steps.arrive, self.booking_id, PRIYA)
 
     @rule()
     def begin(self):
-        self.press(bookings.begin_treatment, self.booking_id, PRIYA)
+        self.press(visit_steps.begin_treatment, self.booking_id, PRIYA)
 
     @rule()
     def complete(self):
-        self.press(bookings.complete, self.booking_id, PRIYA)
+        self.press(visit_steps.complete, self.booking_id, PRIYA)
 
     @rule()
     def no_show(self):
-        self.press(bookings.mark_no_show, self.booking_id, PRIYA)
+        self.press(visit_steps.mark_no_show, self.booking_id, PRIYA)
+
+    @rule(step=st.sampled_from(list(BACK)))
+    def take_back(self, step):
+        self.press(take_back, self.booking_id, BACK[step], PRIYA)
 
     @rule(method=st.sampled_from(Tender))
     def convert(self, method):
@@ -291,7 +305,7 @@ class Desk(RuleBasedStateMachine):
         for membership in self.mine(Membership):
             self.press(memberships.undo, membership.id, PRIYA)
 
-    @rule(span=st.sampled_from([UNDO / 2, UNDO]))
+    @rule(span=st.sampled_from([UNDO / 2, UNDO, NOBODY_COMES]))
     def wait(self, span):
         self.now += span
         self.parts.travel(self.now)

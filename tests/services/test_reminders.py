@@ -17,7 +17,7 @@ from booking_service.models import (
     Reminder,
     Topic,
 )
-from booking_service.services import bookings, reminders
+from booking_service.services import bookings, reminders, visit_steps
 from tests.factories import PRIYA, all_of, booking, change, paid, slot_in
 
 pytestmark = pytest.mark.usefixtures("noon", "seeded", "mail")
@@ -240,7 +240,7 @@ def test_a_reminder_sent_late_does_not_say_tomorrow(visit, before, work, mail):
 
 def test_nobody_who_is_here_is_reminded(visit, before, remind):
     before(hours=2)
-    bookings.arrive(visit.id, PRIYA)
+    visit_steps.arrive(visit.id, PRIYA)
 
     assert remind() == 0
 

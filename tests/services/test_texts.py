@@ -19,7 +19,7 @@ from booking_service.models import (
     TextStop,
     Topic,
 )
-from booking_service.services import bookings, people, reminders
+from booking_service.services import people, reminders, visit_steps
 from booking_service.services import texts as texting
 from booking_service.services.texts import Keyword
 from tests.factories import PRIYA, all_of, booking, change, paid, slot_in
@@ -212,7 +212,7 @@ def test_when_it_is_not_true_any_more_no_mail_follows_an_undelivered_text(
     visit, remind, work, mail, texts
 ):
     remind()
-    bookings.arrive(visit.id, PRIYA)
+    visit_steps.arrive(visit.id, PRIYA)
     bring(S.UNDELIVERED, "30005")
     work()
 

@@ -31,7 +31,7 @@ from booking_service.models import (
     Topic,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, checkout, memberships, orders, walk_ins
+from booking_service.services import checkout, memberships, orders, visit_steps, walk_ins
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.factories import HALF_AN_HOUR, PRIYA, all_of, booking, details, hold, payment_of, plan
@@ -98,8 +98,8 @@ def test_a_payment_by_card_at_the_desk_says_so(noon):
 
 def test_a_walk_in_is_converted_with_a_recorded_payment_only(noon):
     booking_id = walk_in(noon)
-    bookings.arrive(booking_id, PRIYA)
-    bookings.begin_treatment(booking_id, PRIYA)
+    visit_steps.arrive(booking_id, PRIYA)
+    visit_steps.begin_treatment(booking_id, PRIYA)
 
     def convert(tendered):
         return memberships.convert(booking_id, plan().id, tendered, PRIYA, timedelta(0))
@@ -164,7 +164,7 @@ def test_a_time_is_held_for_who_pays_on_their_phone_and_booked_when_they_have(no
     page = payment_of(booking_id).stripe_checkout_session_id
     stripe.pay(page)
     checkout.confirm(page, known["gateway"])
-    bookings.arrive(booking_id, PRIYA)
+    visit_steps.arrive(booking_id, PRIYA)
 
     assert booking(booking_id).status is BookingStatus.ARRIVED
     assert payment_of(booking_id).tender is PaymentTender.CARD

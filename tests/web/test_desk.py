@@ -11,7 +11,7 @@ from booking_service.clock import local_day, utc_now
 from booking_service.db import db
 from booking_service.models import AuditRow, MembershipStatus
 from booking_service.queries import front_desk, patient_pages
-from booking_service.services import bookings
+from booking_service.services import visit_steps
 from booking_service.web.qr import qr
 from tests.factories import PRIYA, booking, converted, in_treatment, paid, plan
 from tests.web.staff_browser import StaffBrowser, words
@@ -86,7 +86,7 @@ def test_the_list_is_sent_again_only_when_it_changed(priya, stripe, travel):
     path = f"{day_page(visit)}/board"
     seen = re.search(r'name="seen" value="([^"]+)"', priya.get(path).text)[1]
     same = priya.get(f"{path}?seen={seen}")
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
 
     changed = priya.get(f"{path}?seen={seen}")
 
@@ -278,7 +278,7 @@ def test_a_refused_form_says_why_and_keeps_what_was_chosen(priya, stripe, form, 
 def test_starting_too_early_says_what_is_missing(priya, stripe):
     visit = paid(stripe)
     early = start(priya, visit)
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
 
     later = start(priya, visit)
 
@@ -339,13 +339,18 @@ def test_ending_a_visit_says_that_the_money_is_kept(priya, stripe):
     assert "The $39.00 is kept; finance can return it as goodwill." in said
 
 
-def test_a_no_show_says_the_rule_before_and_after(priya, stripe):
+def test_a_no_show_says_the_rule_before_and_after(priya, noon, travel, stripe):
     visit = paid(stripe)
+    early = priya.get(page_of(visit))
+    travel(noon + timedelta(minutes=10))
 
     before = words(priya.get(page_of(visit)))
     priya.post(page_of(visit), f"{page_of(visit)}/no-show")
 
-    assert "Nobody came? The $39.00 is then kept, as the terms say." in before
+    rule = "Nobody came? The $39.00 is then kept, as the terms say."
+    assert f"{rule} It can be noted from 12:10 PM on." in words(early)
+    assert "/no-show" not in early.text
+    assert f"{rule} No-show, keep $39.00" in before
     assert "The $39.00 is kept, as the terms say." in words(priya.get(page_of(visit)))
 
 

@@ -13,7 +13,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import availability
-from booking_service.services import bookings, memberships, walk_ins
+from booking_service.services import bookings, memberships, visit_steps, walk_ins
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.factories import PRIYA, all_of, details, in_treatment, paid, plan, refunds
@@ -34,13 +34,13 @@ def cash(seeded, noon, stripe):
     doctor = availability.practitioners()[0].id
     taken = DeskPayment(PaymentTender.CASH, "R-17", 1)
     booking_id = walk_ins.book((doctor, noon), details(), taken, PRIYA)
-    bookings.arrive(booking_id, PRIYA)
+    visit_steps.arrive(booking_id, PRIYA)
     return booking_id
 
 
 @pytest.fixture
 def owed(cash, work, mail):
-    bookings.begin_treatment(cash, PRIYA)
+    visit_steps.begin_treatment(cash, PRIYA)
     by_receipt = Tendered(Tender.RECORDED, "M-1")
     memberships.convert(cash, plan().id, by_receipt, PRIYA, timedelta(0))
     work()
@@ -93,7 +93,7 @@ def test_a_visit_paid_in_cash_and_cancelled_by_the_practice_is_paid_back_in_its_
 
 def test_finance_is_asked_for_what_the_promise_does_not_owe(priya, seeded, noon, stripe, mail):
     visit = in_treatment(stripe)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     page = drawer(visit.booking_id)
     assert "Ask finance for goodwill" in words(priya.get(page))
 
@@ -110,7 +110,7 @@ def test_finance_is_asked_for_what_the_promise_does_not_owe(priya, seeded, noon,
 
 def test_asking_without_a_reason_or_twice_asks_nobody(priya, seeded, noon, stripe, mail):
     visit = in_treatment(stripe)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
     form = f"{drawer(visit.booking_id)}/goodwill"
 
     answer = priya.post(form, form, note=" ")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from booking_service.models import AuditRow, VisitNote
-from booking_service.services import bookings, patients, people
+from booking_service.services import patients, people, visit_steps
 from booking_service.web.history_words import WORDS
 from tests.factories import PRIYA, all_of, booking, converted, paid, visit_of
 from tests.web.staff_browser import StaffBrowser, words
@@ -72,8 +72,8 @@ def test_a_note_that_says_nothing_or_too_much_is_not_kept(priya, visit, text):
 
 def test_whoever_is_forgotten_has_no_notes_any_more(priya, visit):
     note(priya, visit, LATE)
-    bookings.arrive(visit.booking_id, PRIYA)
-    bookings.complete(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    visit_steps.complete(visit.booking_id, PRIYA)
 
     patients.erase(booking(visit.booking_id).patient_id, PRIYA)
 

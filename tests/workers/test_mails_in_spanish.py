@@ -29,6 +29,7 @@ from booking_service.services import (
     promises,
     reminders,
     visit_links,
+    visit_steps,
     waitlist,
 )
 from booking_service.services import refunds as refunding
@@ -241,7 +242,8 @@ def test_a_reminder_by_text_fits_into_one(stripe, work, mail, texts, travel):
 def test_a_missed_visit(noon, stripe, work, mail, travel):
     visit = paid(stripe, **IN_SPANISH)
     work()
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    travel(noon + timedelta(minutes=10))
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
     travel(noon + timedelta(days=1))
     work()
 

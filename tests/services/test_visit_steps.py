@@ -8,17 +8,19 @@ from booking_service.models import (
     AuditRow,
     Booking,
     BookingStatus,
+    Practice,
     Promise,
     PromiseStatus,
 )
-from booking_service.services import bookings
+from booking_service.services import visit_steps
 from tests.factories import PRIYA, all_of, booking, change, free_slot, hold, paid
 
+NOBODY_COMES = timedelta(minutes=10)  # so long after its start a visit is missed, not before
 STEPS = {
-    "arrive": bookings.arrive,
-    "begin": bookings.begin_treatment,
-    "complete": bookings.complete,
-    "no_show": bookings.mark_no_show,
+    "arrive": visit_steps.arrive,
+    "begin": visit_steps.begin_treatment,
+    "complete": visit_steps.complete,
+    "no_show": visit_steps.mark_no_show,
 }
 
 # What each step answers from each status; one that was pressed before changes nothing.
@@ -44,6 +46,12 @@ def answer(step, booking_id) -> str:
     return booking(booking_id).status.value
 
 
+def put(booking_id, status, **facts) -> None:
+    """Put a visit to a status, without the times of steps that do not fit it."""
+    times = ("arrived_at", "treatment_began_at", "completed_at", "no_show_at")
+    change(Booking, booking_id, status=status, **dict.fromkeys(times), **facts)
+
+
 def by_staff(booking_id) -> list[str]:
     """What was noted of a visit, in order."""
     rows = sorted(all_of(AuditRow), key=lambda row: row.at)
@@ -53,12 +61,13 @@ def by_staff(booking_id) -> list[str]:
 
 def test_every_step_from_every_status(seeded, noon, stripe):
     visit = paid(stripe)
+    change(Booking, visit.booking_id, starts_at=noon - NOBODY_COMES)
     answers = {}
 
     for status in BookingStatus:
         answers[status.value] = []
         for step in STEPS.values():
-            change(Booking, visit.booking_id, status=status)
+            put(visit.booking_id, status)
             answers[status.value].append(answer(step, visit.booking_id))
 
     header, *rows = (line.split() for line in TABLE.strip().splitlines())
@@ -89,12 +98,34 @@ def test_pressing_twice_is_one_step_noted_once(seeded, noon, travel, stripe):
 
 def test_a_no_show_keeps_the_money_and_is_noted(seeded, noon, stripe):
     visit = paid(stripe)
+    change(Booking, visit.booking_id, starts_at=noon - NOBODY_COMES)
 
-    bookings.mark_no_show(visit.booking_id, PRIYA)
+    visit_steps.mark_no_show(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).no_show_at == noon
     assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.LAPSED]
     assert by_staff(visit.booking_id) == ["booking.no_show"]
+
+
+def test_a_no_show_is_noted_when_the_practices_minutes_are_over_and_not_before(
+    seeded, noon, travel, stripe
+):
+    visit = paid(stripe)
+    starts_at = booking(visit.booking_id).starts_at
+    minutes = timedelta(minutes=25)
+    [practice] = all_of(Practice)
+    change(Practice, practice.id, no_show_after_minutes=25)
+    travel(starts_at + minutes - timedelta(seconds=1))
+
+    words = "^The patient may still come. No-show can be noted from 12:25 PM on.$"
+    with pytest.raises(NotAllowed, match=words):
+        visit_steps.mark_no_show(visit.booking_id, PRIYA)
+    assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.OPEN]
+    assert answer(visit_steps.arrive, visit.booking_id) == "arrived"
+
+    put(visit.booking_id, BookingStatus.CONFIRMED)
+    travel(starts_at + minutes)
+    assert answer(visit_steps.mark_no_show, visit.booking_id) == "no_show"
 
 
 def test_a_refused_step_leaves_nothing_behind(seeded, noon, stripe):
@@ -102,7 +133,7 @@ def test_a_refused_step_leaves_nothing_behind(seeded, noon, stripe):
     before = len(all_of(AuditRow))
 
     with pytest.raises(NotAllowed):
-        bookings.complete(visit.booking_id, PRIYA)
+        visit_steps.complete(visit.booking_id, PRIYA)
 
     assert len(all_of(AuditRow)) == before
     assert [promise.status for promise in all_of(Promise)] == [PromiseStatus.OPEN]
@@ -125,10 +156,13 @@ def test_a_visit_is_noted_on_its_local_day_only(seeded, noon, travel, stripe, st
 
     for name, day in DAYS.items():
         starts, ends, at = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in day)
+        first = starts
+        if step == "no_show":
+            at, first = starts, starts + NOBODY_COMES
         tried = []
-        for now in (starts - second, starts, ends - second, ends):
+        for now in (starts - second, first, ends - second, ends):
             times = {"starts_at": at, "ends_at": at + timedelta(minutes=45)}
-            change(Booking, visit.booking_id, status=BookingStatus.CONFIRMED, **times)
+            put(visit.booking_id, BookingStatus.CONFIRMED, **times)
             travel(now)
             tried.append(answer(STEPS[step], visit.booking_id))
         answers[name] = tried
@@ -143,7 +177,7 @@ def test_the_refusal_names_the_day(seeded, noon, travel, stripe):
 
     words = r"^This visit is on Monday, November 23; it can be noted on that day\. .* goodwill\.$"
     with pytest.raises(NotAllowed, match=words):
-        bookings.arrive(visit.booking_id, PRIYA)
+        visit_steps.arrive(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).status is BookingStatus.CONFIRMED
     assert booking(visit.booking_id).arrived_at is None
@@ -151,18 +185,18 @@ def test_the_refusal_names_the_day(seeded, noon, travel, stripe):
 
 def test_a_time_nobody_has_booked_cannot_be_visited(seeded, noon):
     with pytest.raises(NotAllowed):
-        bookings.arrive(hold(free_slot()), PRIYA)
+        visit_steps.arrive(hold(free_slot()), PRIYA)
     with pytest.raises(NotFound):
-        bookings.arrive(uuid4(), PRIYA)
+        visit_steps.arrive(uuid4(), PRIYA)
 
 
 def test_treatment_that_nobody_noted_on_the_day_is_for_finance(seeded, noon, travel, stripe):
     visit = paid(stripe)
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
     travel(noon + timedelta(days=1))
 
     with pytest.raises(NotAllowed, match="only finance can still grant a refund, as goodwill"):
-        bookings.begin_treatment(visit.booking_id, PRIYA)
+        visit_steps.begin_treatment(visit.booking_id, PRIYA)
 
     assert booking(visit.booking_id).treatment_began_at is None
     assert [promise.treatment_began_at for promise in all_of(Promise)] == [None]
@@ -173,8 +207,8 @@ def test_a_step_noted_later_keeps_when_it_was_and_when_it_was_noted(seeded, noon
     arrived, began, noted = (noon + timedelta(minutes=m) for m in (-10, 5, 30))
     travel(noted)
 
-    bookings.arrive(visit.booking_id, PRIYA, arrived)
-    bookings.begin_treatment(visit.booking_id, PRIYA, began)
+    visit_steps.arrive(visit.booking_id, PRIYA, arrived)
+    visit_steps.begin_treatment(visit.booking_id, PRIYA, began)
 
     seen = booking(visit.booking_id)
     assert (seen.arrived_at, seen.arrived_noted_at) == (arrived, noted)
@@ -185,8 +219,8 @@ def test_a_step_noted_later_keeps_when_it_was_and_when_it_was_noted(seeded, noon
 def test_a_step_noted_at_once_has_one_time(seeded, noon, stripe):
     visit = paid(stripe)
 
-    bookings.arrive(visit.booking_id, PRIYA, noon)
-    bookings.begin_treatment(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA, noon)
+    visit_steps.begin_treatment(visit.booking_id, PRIYA)
 
     seen = booking(visit.booking_id)
     assert (seen.arrived_at, seen.arrived_noted_at) == (noon, None)
@@ -206,7 +240,7 @@ def test_a_step_cannot_be_noted_for(seeded, noon, stripe, step, when):
     visit = paid(stripe)
     shift, code = WRONG_TIMES[when]
     if step == "begin":
-        bookings.arrive(visit.booking_id, PRIYA)
+        visit_steps.arrive(visit.booking_id, PRIYA)
 
     with pytest.raises(Invalid) as invalid:
         STEPS[step](visit.booking_id, PRIYA, noon + shift)
@@ -216,10 +250,10 @@ def test_a_step_cannot_be_noted_for(seeded, noon, stripe, step, when):
 
 def test_treatment_cannot_begin_before_the_patient_was_here(seeded, noon, stripe):
     visit = paid(stripe)
-    bookings.arrive(visit.booking_id, PRIYA)
+    visit_steps.arrive(visit.booking_id, PRIYA)
 
     with pytest.raises(Invalid) as invalid:
-        bookings.begin_treatment(visit.booking_id, PRIYA, noon - timedelta(seconds=1))
+        visit_steps.begin_treatment(visit.booking_id, PRIYA, noon - timedelta(seconds=1))
 
     assert [(e.field, e.code) for e in invalid.value.errors] == [("at", "before_arrival")]
     assert booking(visit.booking_id).status is BookingStatus.ARRIVED
