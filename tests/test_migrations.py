@@ -111,13 +111,13 @@ def test_newcomers_come_beside_those_who_wait_and_are_forgotten_on_the_way_back(
 
 
 def test_what_was_booked_before_members_came_again_is_a_first_visit(older):
-    upgrade(directory=older, revision="0011")
+    upgrade(directory=older, revision="0015")
     practice, *_ = BEFORE.split(";")
     rows(practice, directions="d")
     for statement in VISIT.split(";"):
         rows(statement)
 
-    upgrade(directory=older, revision="0012")
+    upgrade(directory=older, revision="0016")
 
     assert (
         rows("SELECT kind, membership_id, given_back FROM bookings") == [("first", None, False)] * 2
@@ -125,6 +125,6 @@ def test_what_was_booked_before_members_came_again_is_a_first_visit(older):
     assert rows("SELECT follow_up_minutes FROM practices") == [(20,)]
     once = "SELECT indexdef LIKE '%kind%' FROM pg_indexes WHERE indexname = :name"
     assert rows(once, name="uq_bookings_one_first_visit") == [(True,)]
-    downgrade(directory=older, revision="0011")
+    downgrade(directory=older, revision="0015")
     assert rows("SELECT count(*) FROM bookings") == [(2,)]
     assert rows(once, name="uq_bookings_one_first_visit") == [(False,)]

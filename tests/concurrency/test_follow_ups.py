@@ -7,7 +7,7 @@ import pytest
 from booking_service.db import db
 from booking_service.errors import NotAllowed, SlotTaken
 from booking_service.models import Booking, BookingKind, Membership, Patient, Practice
-from booking_service.services import allowances, bookings, follow_ups, memberships
+from booking_service.services import allowances, bookings, follow_ups, memberships, people
 from tests import factories
 from tests.concurrency.crowd import at_once, plain_read
 from tests.factories import PRIYA, all_of, change, follow_up, follow_up_slot, plan
@@ -62,7 +62,7 @@ def test_without_the_locks_it_would_be_booked_twice(app, dana, monkeypatch):
         both_read.wait(5)
         return allowance
 
-    for module in (allowances, memberships):
+    for module in (allowances, memberships, people):
         monkeypatch.setattr(module, "locked", unlocked)
     monkeypatch.setattr(allowances, "_allowance", counted)
 
