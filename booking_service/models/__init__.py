@@ -1,5 +1,15 @@
 """The schema: one file for each thing the practice has a word for."""
 
+from booking_service.models.agreements import (
+    NEWEST_AGREEMENT,
+    AgreementSignature,
+    AgreementVersion,
+    SignedHow,
+    SigningWindow,
+    current_signature,
+    has_started,
+    signing_window,
+)
 from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
 from booking_service.models.bookings import LIVE, VISITING, Booking, BookingStatus
@@ -34,7 +44,7 @@ from booking_service.models.schedule import (
 )
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession
-from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
+from booking_service.models.texts import NAMES_THE_AGREEMENT, TEXT_CONSENT_VERSION, TextStop
 from booking_service.models.visit_links import LinkRequest
 from booking_service.models.waitlist import FreedTime, WaitlistEntry, WaitlistOffer
 from booking_service.models.webhooks import WebhookEvent
@@ -44,6 +54,8 @@ __all__ = [
     "AT_REST",
     "BLOCKING",
     "LIVE",
+    "NAMES_THE_AGREEMENT",
+    "NEWEST_AGREEMENT",
     "ON_SALE",
     "OWED",
     "TEXT_CONSENT_VERSION",
@@ -51,6 +63,8 @@ __all__ = [
     "Account",
     "Actor",
     "ActorKind",
+    "AgreementSignature",
+    "AgreementVersion",
     "ApiToken",
     "Attempt",
     "AuditLink",
@@ -97,6 +111,8 @@ __all__ = [
     "Role",
     "Settlement",
     "SettlementMethod",
+    "SignedHow",
+    "SigningWindow",
     "StaffMember",
     "StaffSession",
     "StripeBalance",
@@ -112,7 +128,10 @@ __all__ = [
     "WaitlistOffer",
     "WebhookEvent",
     "WorkingHours",
+    "current_signature",
+    "has_started",
     "name_key",
     "objection",
+    "signing_window",
     "takes_two",
 ]

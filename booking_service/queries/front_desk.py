@@ -30,6 +30,7 @@ from booking_service.models import (
     Promise,
     PromiseStatus,
 )
+from booking_service.queries.agreements import Signed, signed
 from booking_service.queries.day_board import Column, DayBoard, Off, day, next_day_with_visits
 from booking_service.queries.desk_visits import RETURNED, DeskState, Visit
 from booking_service.queries.memberships import (
@@ -51,6 +52,7 @@ __all__ = [
     "PlanTile",
     "Proof",
     "RefundView",
+    "Signed",
     "Visit",
     "VisitView",
     "day",
@@ -118,6 +120,7 @@ class VisitView:
     promise_status: PromiseStatus | None
     eligibility: Sequence[Check]
     plans: Sequence[PlanTile]
+    signed: Signed | None  # the agreement, at this visit
     membership: MembershipView | None  # the newest that was not taken back
     refund: RefundView | None
 
@@ -197,6 +200,7 @@ def _view(
         promise_status=promise.status if promise else None,
         eligibility=_eligibility(booking, zone, payment, refund),
         plans=_plans(),
+        signed=signed(booking.id),
         membership=membership_view(current, refund) if current else None,
         refund=refund,
     )

@@ -85,6 +85,7 @@ def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) 
         booking.treatment_began_at = began_at
         booking.treatment_noted_at = now if began_at < now else None
         promises.prove_treatment(session, booking.id, began_at)
+        outbox.post(session, Topic.AGREEMENT_TO_SIGN, booking.id)
 
     _step(booking_id, actor, BookingStatus.IN_TREATMENT, note)
 

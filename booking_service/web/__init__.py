@@ -3,8 +3,10 @@
 from flask import Flask
 
 from booking_service.web import (
+    agreements,
     book,
     desk,
+    desk_agreements,
     desk_changes,
     embed,
     errors,
@@ -35,8 +37,10 @@ def register(app: Flask) -> None:
         visit,
         visit_links,
         joining,
+        agreements,
         sign_in,
         desk,
+        desk_agreements,
         desk_changes,
         walk_ins,
         finance,
