@@ -86,8 +86,8 @@ class BookingSent(Sent):
     )
     sms_opt_in: bool = Field(
         default=False,
-        description="The patient agrees to two text messages on the day of the visit: a reminder, and "
-        "the link to the membership agreement when treatment begins.",
+        description="The patient agrees to two text messages on the day of the visit: a reminder, "
+        "and the link to the membership agreement when treatment begins.",
     )
     locale: Language = Field(
         default=Language.EN,

@@ -99,7 +99,7 @@ class AgreementSignature(Base):
         return (self.plan_id, self.price_cents) == (plan.id, plan.price_cents)
 
 
-def current_signature(booking_id: UUID) -> Select[tuple[AgreementSignature]]:
+def current_signature(booking_id: UUID) -> Select[AgreementSignature]:
     """Ask for the signature of a visit that counts, with its plan and its text."""
     return (
         select(AgreementSignature)
@@ -110,7 +110,7 @@ def current_signature(booking_id: UUID) -> Select[tuple[AgreementSignature]]:
     )
 
 
-def has_started(patient_id: UUID | None) -> Select[tuple[bool]]:
+def has_started(patient_id: UUID | None) -> Select[bool]:
     """Ask whether a patient's membership is under way, so that nothing is signed any more.
 
     After a declined payment it is not: the desk decides anew, maybe for another plan.

@@ -239,8 +239,8 @@ def _timeline(story: _Story) -> Iterator[Moment]:
         yield Moment(booking.treatment_began_at, What.TREATMENT_BEGAN, actor)
     if agreement := story.signed:
         version = f"agreement v{agreement.version}"
-        evidence = (version, agreement.text_hash[:12], agreement.plan, agreement.address or "")
-        yield Moment(agreement.signed_at, What.AGREEMENT_SIGNED, agreement.seen_by, evidence)
+        signed = (version, agreement.text_hash[:12], agreement.plan, agreement.address or "")
+        yield Moment(agreement.signed_at, What.AGREEMENT_SIGNED, agreement.seen_by, signed)
     if member := story.membership:
         yield Moment(member.decided_at, What.DECIDED, member.decided_by)
         if member.active_at:

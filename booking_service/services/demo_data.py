@@ -145,7 +145,7 @@ Sample text. It needs review by the practice's counsel before it is used with pa
 """
 
 AGREEMENT_ES: Final = """\
-Contrato de membresía, versión 1
+Acuerdo de membresía, versión 1
 Texto de muestra. Los asesores legales de la clínica deben revisarlo antes de usarlo con pacientes.
 
 1. Usted se une al plan que elige en esta página. Su precio y sus visitas al mes están junto a su

@@ -157,15 +157,17 @@ def _record(session: Session, phone: str, action: str) -> None:
 
 def _may_text(session: Session, topic: Topic, booking_id: UUID) -> bool:
     """Whether the patient agreed to it, has a mobile, has not stopped, and it is early enough."""
-    starts_at, agreed_to, phone = session.execute(
-        select(Booking.starts_at, Booking.texts_agreed_version, Patient.phone)
+    starts_at, agreed_at, words, phone = session.execute(
+        select(
+            Booking.starts_at, Booking.texts_agreed_at, Booking.texts_agreed_version, Patient.phone
+        )
         .join(Patient, Patient.id == Booking.patient_id)
         .where(Booking.id == booking_id)
     ).one()
-    if agreed_to is None or not _is_mobile(phone):
+    if agreed_at is None or not _is_mobile(phone):
         return False
     if topic is Topic.AGREEMENT_TO_SIGN:
-        is_meant = agreed_to >= NAMES_THE_AGREEMENT
+        is_meant = words is not None and words >= NAMES_THE_AGREEMENT
     else:
         hours = session.scalars(select(Practice)).one().last_reminder_hours
         is_meant = utc_now() < starts_at - timedelta(hours=hours) / 2

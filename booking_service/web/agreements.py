@@ -45,8 +45,9 @@ def sign(token: str) -> Response | tuple[str, int]:
         agreements.sign(booking_id, _read(request.form))
     except Invalid as invalid:
         found = {error.field: languages.translated(error.detail) for error in invalid.errors}
-        errors = {field: found[field] for field in _FIELDS if field in found}
-        return _page(token, errors=errors), HTTPStatus.UNPROCESSABLE_ENTITY
+        return _page(
+            token, errors={f: found[f] for f in _FIELDS if f in found}
+        ), HTTPStatus.UNPROCESSABLE_ENTITY
     except AgreementChanged as error:
         return _page(token, notice=languages.refusal(error)), error.status
     except NotAllowed as error:
@@ -83,7 +84,7 @@ def _page(token: str, errors: dict[str, str] | None = None, notice: str | None =
 
 
 def _asked_for() -> str | None:
-    """Return the plan that the desk asked to sign for, as its tile names it; else none is chosen."""
+    """Return the plan that the desk asked to sign for; without one no tile is chosen."""
     plan_id = request.args.get("plan", type=UUID)
     return str(plan_id) if plan_id else None
 

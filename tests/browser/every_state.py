@@ -17,6 +17,7 @@ from booking_service.services import (
     patients,
     waitlist,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.factories import (
     HALF_AN_HOUR,
@@ -121,7 +122,12 @@ class EveryState:
         ):
             self._visit(words, visit.booking_id)
         joins, _ = memberships.convert(
-            treated.booking_id, plan().id, Tendered(Tender.CHECKOUT_LINK), PRIYA, timedelta(0)
+            treated.booking_id,
+            plan().id,
+            Tendered(Tender.CHECKOUT_LINK),
+            PRIYA,
+            timedelta(0),
+            agreement=Ground.PAPER,
         )
         membership_pages.open_(joins, self._gateway, self.links)
         self.paths["joining"] = f"/m/{self.links.token(Purpose.JOIN, joins)}"

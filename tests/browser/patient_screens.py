@@ -28,6 +28,7 @@ from booking_service.services import (
     visit_links,
     waitlist,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -359,7 +360,7 @@ def joining(stage: Stage) -> str:
     )
     tendered = Tendered(Tender.CHECKOUT_LINK)
     membership_id, _ = memberships.convert(
-        visit.booking_id, factories.plan().id, tendered, PRIYA, timedelta(0)
+        visit.booking_id, factories.plan().id, tendered, PRIYA, timedelta(0), agreement=Ground.PAPER
     )
     membership_pages.open_(membership_id, stage.gateway, current_app.extensions["links"])
     return stage.join(membership_id)

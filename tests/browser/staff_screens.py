@@ -7,6 +7,7 @@ from playwright.sync_api import Page
 
 from booking_service.models import CaseType, RefundStatus, Tender
 from booking_service.services import bookings, memberships, reconciliation
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -48,7 +49,9 @@ def day(stage: Stage) -> str:
         bookings.begin_treatment(booking_id, PRIYA)
     bookings.mark_no_show(missed, PRIYA)
     card = Tendered(Tender.SAVED_CARD)
-    memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
+    memberships.convert(
+        joined, factories.plan().id, card, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     stage.work()
     return "/desk"
 
@@ -94,7 +97,14 @@ def _decided(
     """A membership that the desk has started, and all that is due by then."""
     visit = _in_treatment(stage, card)
     undo_for = timedelta(seconds=undo_seconds)
-    memberships.convert(visit.booking_id, factories.plan().id, Tendered(tender), PRIYA, undo_for)
+    memberships.convert(
+        visit.booking_id,
+        factories.plan().id,
+        Tendered(tender),
+        PRIYA,
+        undo_for,
+        agreement=Ground.PAPER,
+    )
     stage.work()
     return _drawer(visit)
 

@@ -14,6 +14,7 @@ from booking_service.errors import GatewayBusy
 from booking_service.models import Booking, Membership, Tender, Topic
 from booking_service.queries import state
 from booking_service.services import bookings, membership_pages, memberships
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.concurrency.crowd import at_once, without_constraint
 from tests.factories import PRIYA, in_treatment, plan, refunds
@@ -28,7 +29,9 @@ def press_convert(app, visit, count):
     return at_once(
         app,
         count,
-        lambda _: memberships.convert(visit.booking_id, plan_id, SAVED_CARD, PRIYA, timedelta(0)),
+        lambda _: memberships.convert(
+            visit.booking_id, plan_id, SAVED_CARD, PRIYA, timedelta(0), agreement=Ground.PAPER
+        ),
     )
 
 
@@ -77,7 +80,7 @@ def test_two_desks_with_different_methods_get_one_outcome_and_are_both_told(
 
     def press(number: int):
         id_, decided = memberships.convert(
-            visit.booking_id, plan_id, ways[number], PRIYA, timedelta(0)
+            visit.booking_id, plan_id, ways[number], PRIYA, timedelta(0), agreement=Ground.PAPER
         )
         known = app.extensions
         return id_, decided, membership_pages.open_(id_, known["gateway"], known["links"])

@@ -160,7 +160,7 @@ def test_a_ticked_box_is_kept_with_its_time_and_version(noon, provider, on_the_p
     page.press("Continue to pay", agree="on", texts="on")
 
     [made] = phones.bookings()
-    assert (made.texts_agreed_at, made.texts_agreed_version) == (noon, 1)
+    assert (made.texts_agreed_at, made.texts_agreed_version) == (noon, 2)
 
 
 def test_with_texts_off_nobody_is_asked(on_the_phone):
