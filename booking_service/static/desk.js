@@ -3,7 +3,7 @@
 
 // Single keys never fire while somebody types or together with Ctrl, Alt or Cmd.
 function isTyping(event) {
-  return event.target.closest("input:not([type=radio]), textarea, select, [contenteditable]");
+  return event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
 }
 
 addEventListener("keydown", (event) => {

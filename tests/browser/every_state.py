@@ -31,6 +31,7 @@ from tests.factories import (
     in_treatment,
     paid,
     plan,
+    signed,
     slot_in,
 )
 
@@ -121,13 +122,22 @@ class EveryState:
             ("member", member),
         ):
             self._visit(words, visit.booking_id)
+        for words, visit in (
+            ("before check-in", paid(self._stripe, slot=free_slot(19), **person())),
+            ("open", visits[1]),
+            ("signed", treated),
+            ("over", done),
+        ):
+            token = self.links.token(Purpose.AGREE, visit.booking_id)
+            self.paths[f"agreement {words}"] = f"/agree/{token}"
+        signed(treated.booking_id)
         joins, _ = memberships.convert(
             treated.booking_id,
             plan().id,
             Tendered(Tender.CHECKOUT_LINK),
             PRIYA,
             timedelta(0),
-            agreement=Ground.PAPER,
+            agreement=Ground.SIGNATURE,
         )
         membership_pages.open_(joins, self._gateway, self.links)
         self.paths["joining"] = f"/m/{self.links.token(Purpose.JOIN, joins)}"

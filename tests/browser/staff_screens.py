@@ -83,6 +83,20 @@ def convert(stage: Stage) -> str:
     return _drawer(_in_treatment(stage))
 
 
+def convert_signed(stage: Stage) -> str:
+    visit = _in_treatment(stage)
+    factories.signed(visit.booking_id, name=stage.name)
+    return _drawer(visit)
+
+
+def agreement_to_print(stage: Stage) -> str:
+    return f"{convert_signed(stage)}/agreement"
+
+
+def agreement_to_sign_by_hand(stage: Stage) -> str:
+    return f"{_drawer(_in_treatment(stage))}/agreement"
+
+
 def convert_refused(stage: Stage) -> Shown:
     return Shown(_drawer(_in_treatment(stage)), press("Start membership"))
 
@@ -249,6 +263,7 @@ def ledger(stage: Stage) -> str:
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
+    *(convert_signed, agreement_to_print, agreement_to_sign_by_hand),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, not_open_to_the_desk),
 )
