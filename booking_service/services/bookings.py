@@ -66,6 +66,8 @@ def arrive(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
 def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
     """Note that care under the plan began: the second proof of the promise.
 
+    The patient is then sent the link to the membership agreement.
+
     Args:
         booking_id: the visit.
         actor: who notes it.
@@ -85,7 +87,8 @@ def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) 
         booking.treatment_began_at = began_at
         booking.treatment_noted_at = now if began_at < now else None
         promises.prove_treatment(session, booking.id, began_at)
-        outbox.post(session, Topic.AGREEMENT_TO_SIGN, booking.id)
+        if actor.kind is not ActorKind.TOKEN:  # a program answers for the agreement itself
+            outbox.post(session, Topic.AGREEMENT_TO_SIGN, booking.id)
 
     _step(booking_id, actor, BookingStatus.IN_TREATMENT, note)
 

@@ -10,6 +10,8 @@ from booking_service.errors import MessageRefused
 from booking_service.gateways.sms import STOPPED, TextNews
 from booking_service.languages import Language
 from booking_service.models import (
+    Actor,
+    ActorKind,
     Booking,
     Channel,
     Notification,
@@ -152,6 +154,15 @@ def test_a_member_is_not_asked_to_sign(arrive, work, mail):
 
     assert mail.letters == []
     assert told(Topic.AGREEMENT_TO_SIGN) == {Channel.EMAIL: S.SKIPPED}
+
+
+def test_where_a_program_begins_treatment_nobody_is_asked_to_sign(arrive, work, mail):
+    """It answers for the agreement itself, and has pages of its own."""
+    program = Actor(ActorKind.TOKEN, None, "the practice's own software")
+    bookings.begin_treatment(arrive().booking_id, program)
+    work()
+
+    assert mail.letters == []
 
 
 def test_after_the_visit_nobody_is_asked_to_sign(arrive, work, mail):
