@@ -1,6 +1,7 @@
 """The membership agreement: signed by the patient, or on paper, and what a membership stands on."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -76,6 +77,7 @@ def sign(booking_id: UUID, signing: Signing) -> UUID:
         if known is not None and known.is_for(plan) and known.version_id == version.id:
             return known.id
         signature = _signature(session, booking, plan, version, signing.language)
+        signature.signed_at = utc_now()
         signature.how = SignedHow.PHONE
         signature.signed_name = name
         signature.address = signing.address
@@ -86,11 +88,11 @@ def sign(booking_id: UUID, signing: Signing) -> UUID:
 
 
 def vouch(
-    session: Session, booking: Booking, plan: Plan, ground: Ground, actor: Actor
+    session: Session, booking: Booking, plan: Plan, ground: Ground, actor: Actor, at: datetime
 ) -> UUID | None:
     """Return the signature that a membership of this plan stands on.
 
-    There is none when a program starts it: then the program answers for it, and the audit log
+    Paper is noted as seen `at` that time. There is none when a program starts it: then the program answers for it, and the audit log
     says so.
 
     Raises:
@@ -108,6 +110,7 @@ def vouch(
         raise NotSigned("No agreement is published yet. Ask the owner.")
     language = session.scalars(select(Patient.locale).where(Patient.id == booking.patient_id)).one()
     on_paper = _signature(session, booking, plan, version, language)
+    on_paper.signed_at = at
     on_paper.how = SignedHow.PAPER
     on_paper.seen_by = actor.name
     _keep(session, on_paper, actor)
@@ -147,7 +150,6 @@ def _signature(
         version_id=version.id,
         language=language,
         text_hash=version.read_in(language).text_hash,
-        signed_at=utc_now(),
     )
 
 
