@@ -92,8 +92,8 @@ def vouch(
 ) -> UUID | None:
     """Return the signature that a membership of this plan stands on.
 
-    Paper is noted as seen `at` that time. There is none when a program starts it: then the program answers for it, and the audit log
-    says so.
+    Paper is noted as seen `at` that time. There is no signature when a program starts it: then the
+    program answers for it, and the audit log says so.
 
     Raises:
         NotSigned: nobody has signed for this plan at its price, and nobody says it is on paper.
