@@ -89,6 +89,14 @@ def convert_signed(stage: Stage) -> str:
     return _drawer(visit)
 
 
+def convert_not_signed(stage: Stage) -> Shown:
+    def start(page: Page) -> None:
+        page.get_by_label("Corrective").check()
+        press("Start membership")(page)
+
+    return Shown(_drawer(_in_treatment(stage)), start)
+
+
 def agreement_to_print(stage: Stage) -> str:
     return f"{convert_signed(stage)}/agreement"
 
@@ -263,7 +271,7 @@ def ledger(stage: Stage) -> str:
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
-    *(convert_signed, agreement_to_print, agreement_to_sign_by_hand),
+    *(convert_signed, convert_not_signed, agreement_to_print, agreement_to_sign_by_hand),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, not_open_to_the_desk),
 )
