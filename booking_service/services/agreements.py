@@ -88,7 +88,7 @@ def sign(booking_id: UUID, signing: Signing) -> UUID:
 
 
 def vouch(
-    session: Session, booking: Booking, plan: Plan, ground: Ground, actor: Actor, at: datetime
+    session: Session, booking: Booking, plan: Plan, ground: Ground, actor: Actor, *, at: datetime
 ) -> UUID | None:
     """Return the signature that a membership of this plan stands on.
 

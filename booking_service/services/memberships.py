@@ -91,7 +91,7 @@ def convert(
         _refuse_unless_in_window(session, booking, now)
         plan = _plan(session, plan_id)
         _refuse_unless_payable(session, booking, tendered)
-        signature_id = agreements.vouch(session, booking, plan, agreement, actor, now)
+        signature_id = agreements.vouch(session, booking, plan, agreement, actor, at=now)
         membership = current or Membership(booking_id=booking.id, patient_id=booking.patient_id)
         _schedule(membership, plan, tendered)
         membership.signature_id = signature_id
