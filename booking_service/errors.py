@@ -137,6 +137,12 @@ class TermsChanged(BookingServiceError):
     code = "terms_changed"
 
 
+class AgreementChanged(BookingServiceError):
+    """Another text of the agreement, or another price, applies than the one that was shown."""
+
+    code = "agreement_changed"
+
+
 class NotAllowed(BookingServiceError):
     """The record is not in a state from which the asked-for step is possible."""
 
@@ -165,6 +171,12 @@ class TooLate(NotAllowed):
     """It could be taken back for a while, and that while is over."""
 
     code = "too_late"
+
+
+class NotSigned(NotAllowed):
+    """The membership agreement is not signed for this plan."""
+
+    code = "not_signed"
 
 
 class NoSavedCard(NotAllowed):

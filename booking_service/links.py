@@ -24,6 +24,7 @@ class Purpose(StrEnum):
 
     HOLD = "hold"  # the pages between picking a time and paying
     VISIT = "visit"  # the patient's own page, before and after the visit
+    AGREE = "agree"  # reading and signing the membership agreement, while the visit lasts
     JOIN = "join"  # a membership's page: paying on one's own phone
     WAIT = "wait"  # how a newcomer stops waiting for a time
 
@@ -38,8 +39,8 @@ class Links:
     def token(self, purpose: Purpose, booking_id: UUID, version: int = FIRST) -> str:
         """Return the signed text that stands for a booking in one kind of address.
 
-        For `Purpose.JOIN` it is a membership's id, and so is what `read` returns. Only the link of
-        a visit is ever replaced; the others end with the hold, and with the payment page.
+        For `Purpose.JOIN` it is a membership's id, and so is what `read` returns. The link of a
+        visit can be replaced, and the one to sign with it; the others end by themselves.
         """
         # The first version is not written out: links stay as short as they were, and valid.
         content = f"{booking_id.hex}.{version}" if version else booking_id.hex
@@ -76,6 +77,10 @@ class Links:
     def done(self, booking_id: UUID) -> str:
         """Return the address Stripe sends a patient to after paying."""
         return f"{self._base_url}/book/{self.token(Purpose.HOLD, booking_id)}/done"
+
+    def agree(self, booking_id: UUID, version: int) -> str:
+        """Return the address where a patient signs; `version` is that of the visit's link."""
+        return f"{self._base_url}/agree/{self.token(Purpose.AGREE, booking_id, version)}"
 
     def join(self, membership_id: UUID) -> str:
         """Return the address of a membership that is paid for on the patient's phone."""

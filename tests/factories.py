@@ -25,6 +25,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability
 from booking_service.services import (
+    agreements,
     checkout,
     first_payments,
     follow_ups,
@@ -34,6 +35,7 @@ from booking_service.services import (
     patients,
     visit_steps,
 )
+from booking_service.services.agreements import Ground, Signing
 from booking_service.services.memberships import Tendered
 from booking_service.services.patient_details import PatientDetails, read_details
 
@@ -118,11 +120,36 @@ def no_show(visit: SimpleNamespace) -> None:
     visit_steps.mark_no_show(visit.booking_id, PRIYA)
 
 
+def signing(plan_name: str = "Corrective", **changes) -> Signing:
+    """What a patient sends who reads the sample agreement and signs for a plan."""
+    chosen = plan(plan_name)
+    sent = {
+        "plan_id": chosen.id,
+        "price_cents": chosen.price_cents,
+        "version": 1,
+        "language": Language.EN,
+        "name": "Dana Whitfield",
+        "address": "203.0.113.9",
+        "user_agent": "a phone",
+    }
+    return Signing(**(sent | changes))
+
+
+def signed(booking_id: UUID, plan_name: str = "Corrective", **changes) -> UUID:
+    """The patient of a visit has signed for a plan on their own phone."""
+    return agreements.sign(booking_id, signing(plan_name, **changes))
+
+
 def converted(stripe, tendered: Tendered | None = None, **more) -> SimpleNamespace:
     """A patient whom the desk made a member, with nothing left to undo."""
     visit = in_treatment(stripe, **more)
     visit.membership_id, _ = memberships.convert(
-        visit.booking_id, plan().id, tendered or Tendered(Tender.SAVED_CARD), PRIYA, timedelta(0)
+        visit.booking_id,
+        plan().id,
+        tendered or Tendered(Tender.SAVED_CARD),
+        PRIYA,
+        timedelta(0),
+        agreement=Ground.PAPER,
     )
     return visit
 

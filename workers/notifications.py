@@ -91,6 +91,18 @@ def visit_link(message_id: str) -> None:
     _send(Topic.LINK_SENT, message_id)
 
 
+@shared_task(name=Topic.AGREEMENT_TO_SIGN)
+def agreement_to_sign(message_id: str) -> None:
+    """Send a patient the link to the agreement, by text where that was agreed to."""
+    _send(Topic.AGREEMENT_TO_SIGN, message_id)
+
+
+@shared_task(name=Topic.AGREEMENT_SIGNED)
+def agreement_signed(message_id: str) -> None:
+    """Send a patient a copy of what was signed."""
+    _send(Topic.AGREEMENT_SIGNED, message_id)
+
+
 @shared_task(name=Topic.MEMBERSHIP_STARTED)
 def membership_started(message_id: str) -> None:
     """Welcome a member whose first visit is not refunded."""

@@ -20,6 +20,7 @@ from booking_service.errors import FieldError, Invalid
 from booking_service.models import Actor, Role
 from booking_service.queries import availability, front_desk
 from booking_service.services import membership_pages, memberships, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 
 bp = Blueprint("api_desk", __name__, url_prefix="/api/v1")
@@ -154,7 +155,7 @@ def post_convert(booking_id: UUID, json: ConvertSent) -> Response:
     undo = current_app.extensions["settings"].undo
     try:
         membership_id, is_new = memberships.convert(
-            booking_id, json.plan_id, tendered, acting(), undo
+            booking_id, json.plan_id, tendered, acting(), undo, agreement=Ground.PROGRAM
         )
     except Invalid as invalid:
         raise Invalid(*map(_in_payment, invalid.errors)) from invalid

@@ -85,7 +85,9 @@ class BookingSent(Sent):
         default=False, description="The patient agrees to keep the card for a membership."
     )
     sms_opt_in: bool = Field(
-        default=False, description="The patient agrees to reminders by text message."
+        default=False,
+        description="The patient agrees to two text messages on the day of the visit: a reminder, "
+        "and the link to the membership agreement when treatment begins.",
     )
     locale: Language = Field(
         default=Language.EN,

@@ -1,5 +1,15 @@
 """The schema: one file for each thing the practice has a word for."""
 
+from booking_service.models.agreements import (
+    NEWEST_AGREEMENT,
+    AgreementSignature,
+    AgreementVersion,
+    SignedHow,
+    SigningWindow,
+    current_signature,
+    has_started,
+    signing_window,
+)
 from booking_service.models.allowances import COUNTED, Allowance, is_covered
 from booking_service.models.attempts import Attempt
 from booking_service.models.audit import Actor, ActorKind, AuditLink, AuditRow
@@ -36,7 +46,7 @@ from booking_service.models.schedule import (
 )
 from booking_service.models.settlements import Settlement, SettlementMethod, takes_two
 from booking_service.models.staff import ApiToken, Role, StaffMember, StaffSession, StationPerson
-from booking_service.models.texts import TEXT_CONSENT_VERSION, TextStop
+from booking_service.models.texts import NAMES_THE_AGREEMENT, TEXT_CONSENT_VERSION, TextStop
 from booking_service.models.visit_links import LinkRequest
 from booking_service.models.visit_notes import LONGEST_NOTE, VisitNote
 from booking_service.models.waitlist import FreedTime, WaitlistEntry, WaitlistOffer
@@ -49,6 +59,8 @@ __all__ = [
     "COUNTED",
     "LIVE",
     "LONGEST_NOTE",
+    "NAMES_THE_AGREEMENT",
+    "NEWEST_AGREEMENT",
     "ON_SALE",
     "OWED",
     "TEXT_CONSENT_VERSION",
@@ -56,6 +68,8 @@ __all__ = [
     "Account",
     "Actor",
     "ActorKind",
+    "AgreementSignature",
+    "AgreementVersion",
     "Allowance",
     "ApiToken",
     "Attempt",
@@ -105,6 +119,8 @@ __all__ = [
     "Role",
     "Settlement",
     "SettlementMethod",
+    "SignedHow",
+    "SigningWindow",
     "StaffMember",
     "StaffSession",
     "StationPerson",
@@ -122,8 +138,11 @@ __all__ = [
     "WaitlistOffer",
     "WebhookEvent",
     "WorkingHours",
+    "current_signature",
+    "has_started",
     "is_covered",
     "name_key",
     "objection",
+    "signing_window",
     "takes_two",
 ]

@@ -76,6 +76,8 @@ class Membership(Base):
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"))
     booking_id: Mapped[UUID] = mapped_column(ForeignKey("bookings.id"), index=True)
     plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id"))
+    # None: a program started it, and answers for the agreement itself.
+    signature_id: Mapped[UUID | None] = mapped_column(ForeignKey("agreement_signatures.id"))
     status: Mapped[MembershipStatus] = mapped_column(default=MembershipStatus.PENDING)
     tender: Mapped[Tender]
     reference: Mapped[str | None]  # receipt or terminal reference of a recorded payment

@@ -24,6 +24,8 @@ class Topic(StrEnum):
     LINK_SENT = "notifications.visit_link"  # about the audit row of sending it
     TIME_FREED = "waitlist.offer"
     TIME_OFFERED = "notifications.time_offered"  # about a waitlist offer
+    AGREEMENT_TO_SIGN = "notifications.agreement_to_sign"  # about a booking
+    AGREEMENT_SIGNED = "notifications.agreement_signed"  # about a signature
     MEMBERSHIP_DUE = "memberships.start"
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"

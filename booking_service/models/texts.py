@@ -8,7 +8,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 from booking_service.db import Base
 
 # Which words a patient agrees to. Count on when those in templates/book/review.html change.
-TEXT_CONSENT_VERSION: Final = 1
+TEXT_CONSENT_VERSION: Final = 2
+# From this version on the words name the link to the agreement, too; before, a reminder alone.
+NAMES_THE_AGREEMENT: Final = 2
 
 
 class TextStop(Base):

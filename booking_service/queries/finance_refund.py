@@ -39,6 +39,7 @@ from booking_service.models import (
     StaffMember,
     TermsAcceptance,
 )
+from booking_service.queries.agreements import Signed, of_membership
 
 
 class What(StrEnum):
@@ -48,6 +49,7 @@ class What(StrEnum):
     PAID = "paid"
     ARRIVED = "arrived"
     TREATMENT_BEGAN = "treatment_began"
+    AGREEMENT_SIGNED = "agreement_signed"
     DECIDED = "decided"  # the desk started the membership
     BECAME_MEMBER = "became_member"  # its first payment settled
     REQUESTED = "requested"
@@ -143,6 +145,7 @@ class _Story:
     terms_version: int | None
     promise: Promise | None
     membership: Membership | None
+    signed: Signed | None  # the agreement that the membership stands on
 
 
 def refund(refund_id: UUID) -> RefundView:
@@ -215,7 +218,8 @@ def _story(row: Refund) -> _Story:
         .order_by(Membership.decided_at.desc())
         .limit(1)
     )
-    return _Story(row, payment, booking, patient, terms, version, promise, membership)
+    agreement = of_membership(membership) if membership else None
+    return _Story(row, payment, booking, patient, terms, version, promise, membership, agreement)
 
 
 def _timeline(story: _Story) -> Iterator[Moment]:
@@ -233,6 +237,10 @@ def _timeline(story: _Story) -> Iterator[Moment]:
     if booking.treatment_began_at:
         actor = done_by.get("booking.in_treatment")
         yield Moment(booking.treatment_began_at, What.TREATMENT_BEGAN, actor)
+    if agreement := story.signed:
+        version = f"agreement v{agreement.version}"
+        signed = (version, agreement.text_hash[:12], agreement.plan, agreement.address or "")
+        yield Moment(agreement.signed_at, What.AGREEMENT_SIGNED, agreement.seen_by, signed)
     if member := story.membership:
         yield Moment(member.decided_at, What.DECIDED, member.decided_by)
         if member.active_at:

@@ -36,6 +36,7 @@ from booking_service.models import (
     RefundStatus,
 )
 from booking_service.queries import follow_ups
+from booking_service.queries.agreements import Signed, signed
 from booking_service.queries.day_board import Column, DayBoard, Off, day, next_day_with_visits
 from booking_service.queries.desk_visits import RETURNED, DeskState, Visit
 from booking_service.queries.memberships import (
@@ -57,6 +58,7 @@ __all__ = [
     "PlanTile",
     "Proof",
     "RefundView",
+    "Signed",
     "Visit",
     "VisitView",
     "day",
@@ -131,6 +133,7 @@ class VisitView:
     promise_status: PromiseStatus | None
     eligibility: Sequence[Check]
     plans: Sequence[PlanTile]
+    signed: Signed | None  # the agreement, at this visit
     membership: MembershipView | None  # the newest that was not taken back
     refund: RefundView | None
     member: follow_ups.Member | None  # the patient's further visits, once they joined
@@ -245,6 +248,7 @@ def _view(
         promise_status=promise.status if promise else None,
         eligibility=_eligibility(booking, zone, payment, refund),
         plans=_plans(),
+        signed=signed(booking.id),
         membership=membership_view(current, refund) if current else None,
         refund=refund,
         member=follow_ups.member(booking.id),

@@ -23,7 +23,7 @@ from booking_service.models import (
 )
 
 # Looking is written down, too, but nothing happened by it; of notes the words are shown instead.
-_NOT_TOLD: Final = ("booking.view", "patient.view", "booking.note")
+_NOT_TOLD: Final = ("booking.view", "booking.print", "patient.view", "booking.note")
 _WHO: Final = {ActorKind.PATIENT: "Patient", ActorKind.SYSTEM: "First Visit"}
 
 

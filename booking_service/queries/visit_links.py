@@ -32,7 +32,20 @@ def opened(links: Links, token: str) -> UUID:
         NotFound: it is no link of ours, or its booking is gone.
         LinkReplaced: a newer link took its place.
     """
-    booking_id, version = links.read(Purpose.VISIT, token)
+    return _current(*links.read(Purpose.VISIT, token))
+
+
+def opened_to_sign(links: Links, token: str) -> UUID:
+    """Return the booking whose agreement a link opens. It is replaced with the visit's link.
+
+    Raises:
+        NotFound: it is no link of ours, or its booking is gone.
+        LinkReplaced: a newer link took its place.
+    """
+    return _current(*links.read(Purpose.AGREE, token))
+
+
+def _current(booking_id: UUID, version: int) -> UUID:
     # A column, not a row: what this session read before may be older than the link.
     current = db.session.scalar(select(Booking.link_version).where(Booking.id == booking_id))
     if current is None:
@@ -40,6 +53,11 @@ def opened(links: Links, token: str) -> UUID:
     if version != current:
         raise LinkReplaced(_REPLACED)
     return booking_id
+
+
+def version(booking_id: UUID) -> int:
+    """Return the version of the links that open a visit's pages now."""
+    return db.session.scalars(select(Booking.link_version).where(Booking.id == booking_id)).one()
 
 
 def last_sent(booking_id: UUID) -> LinkSent | None:

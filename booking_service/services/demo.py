@@ -19,7 +19,9 @@ from booking_service.clock import day_bounds, local_day, utc_now
 from booking_service.db import db, transaction
 from booking_service.errors import NotAllowed
 from booking_service.models import (
+    NEWEST_AGREEMENT,
     Actor,
+    AgreementVersion,
     ApiToken,
     Offer,
     Plan,
@@ -62,6 +64,8 @@ def seed(
         raise NotAllowed("The demo cannot be set up with a live Stripe key.")
     with transaction() as session:
         practice = session.scalar(select(Practice)) or _practice(session)
+        if session.scalar(NEWEST_AGREEMENT) is None:  # or a practice of before there was one
+            session.add(_agreement())
         practice.horizon_days = practice.horizon_days if days is None else days
         if all_hours:
             _open_around_the_clock(session, practice)
@@ -102,6 +106,17 @@ def _practice(session: Session) -> Practice:
         Plan(**plan._asdict(), position=position) for position, plan in enumerate(demo_data.PLANS)
     )
     return practice
+
+
+def _agreement() -> AgreementVersion:
+    return AgreementVersion(
+        version=1,
+        text=demo_data.AGREEMENT,
+        text_hash=_hash(demo_data.AGREEMENT),
+        text_es=demo_data.AGREEMENT_ES,
+        text_hash_es=_hash(demo_data.AGREEMENT_ES),
+        published_at=utc_now(),
+    )
 
 
 def _hash(terms: str) -> str:

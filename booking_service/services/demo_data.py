@@ -126,6 +126,44 @@ Texto de muestra. Los asesores legales de la clínica deben revisarlo antes de u
 """
 
 
+AGREEMENT: Final = """\
+Membership agreement, version 1
+Sample text. It needs review by the practice's counsel before it is used with patients.
+
+1. You join the plan you choose on this page. Its price and its visits a month stand beside its
+   name.
+2. Signing charges nothing. The front desk starts the membership with you, and the first month is
+   charged then. After that the plan's price is charged each month on the same day.
+3. A plan's visits are for the month they belong to. Visits you do not use are not paid back.
+4. You can cancel at any time, by replying to one of our emails or by calling us. Nothing is charged
+   after that, and you can use your visits until the end of the month you have paid for.
+5. If a payment does not go through, we will ask you for another card. We do not charge more than
+   the plan's price.
+6. We tell you 30 days before a price or a plan changes. You can cancel before the change.
+7. What happens to the price of your first visit is in the first-visit and refund terms.
+8. Membership is your choice. It is not insurance, and no care depends on it.
+"""
+
+AGREEMENT_ES: Final = """\
+Acuerdo de membresía, versión 1
+Texto de muestra. Los asesores legales de la clínica deben revisarlo antes de usarlo con pacientes.
+
+1. Usted se une al plan que elige en esta página. Su precio y sus visitas al mes están junto a su
+   nombre.
+2. Firmar no cobra nada. La recepción comienza la membresía junto con usted, y entonces se cobra el
+   primer mes. Después, el precio del plan se cobra cada mes, el mismo día.
+3. Las visitas de un plan son para el mes al que pertenecen. Las visitas que usted no use no se
+   reembolsan.
+4. Puede cancelar en cualquier momento, respondiendo a uno de nuestros correos o llamándonos.
+   Después no se cobra nada, y puede usar sus visitas hasta el final del mes que ya pagó.
+5. Si un pago no se realiza, le pediremos otra tarjeta. No cobramos más que el precio del plan.
+6. Le avisamos 30 días antes de que cambie un precio o un plan. Puede cancelar antes del cambio.
+7. Lo que pasa con el precio de su primera visita está en los términos de la primera visita y del
+   reembolso.
+8. La membresía es decisión suya. No es un seguro, y ninguna atención depende de ella.
+"""
+
+
 class Sold(NamedTuple):
     """A membership plan, by the month."""
 

@@ -37,7 +37,8 @@ from booking_service.models import (
     Tender,
     Topic,
 )
-from booking_service.services import audit, bookings, outbox, people
+from booking_service.services import agreements, audit, bookings, outbox, people
+from booking_service.services.agreements import Ground
 
 _LONGEST_REFERENCE: Final = 64
 _CURRENT: Final = (
@@ -56,7 +57,13 @@ class Tendered:
 
 
 def convert(
-    booking_id: UUID, plan_id: UUID, tendered: Tendered, actor: Actor, undo: timedelta
+    booking_id: UUID,
+    plan_id: UUID,
+    tendered: Tendered,
+    actor: Actor,
+    undo: timedelta,
+    *,
+    agreement: Ground,
 ) -> tuple[UUID, bool]:
     """Make a patient a member, and return the membership and whether this call decided it.
 
@@ -69,6 +76,7 @@ def convert(
         NoSavedCard: the patient did not agree to keep a card.
         Invalid: no such plan, or a recorded payment without a reference.
         NotAllowed: the money already went back, nobody is visiting, or it is a member's visit.
+        NotSigned: the agreement is not signed for this plan.
     """
     now = utc_now()
     with transaction() as session:
@@ -85,8 +93,10 @@ def convert(
         _refuse_unless_in_window(session, booking, now)
         plan = _plan(session, plan_id)
         _refuse_unless_payable(session, booking, tendered)
+        signature_id = agreements.vouch(session, booking, plan, agreement, actor, at=now)
         membership = current or Membership(booking_id=booking.id, patient_id=booking.patient_id)
         _schedule(membership, plan, tendered)
+        membership.signature_id = signature_id
         membership.decided_at = now
         membership.decided_by = actor.name
         membership.undo_until = now + undo
@@ -101,6 +111,7 @@ def convert(
             booking=str(booking.id),
             plan=str(plan.id),
             tender=tendered.method,
+            agreement=str(signature_id) if signature_id else agreement,
         )
         return membership.id, True
 

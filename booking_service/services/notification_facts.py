@@ -12,6 +12,7 @@ from booking_service.clock import local_day, utc_now
 from booking_service.db import locked
 from booking_service.models import (
     VISITING,
+    AgreementSignature,
     AuditRow,
     Booking,
     BookingKind,
@@ -29,8 +30,9 @@ from booking_service.models import (
     Topic,
     WaitlistEntry,
     WaitlistOffer,
+    current_signature,
 )
-from booking_service.services import allowances, newcomers, refund_rows, visit_links
+from booking_service.services import agreements, allowances, newcomers, refund_rows, visit_links
 
 
 def facts(session: Session, topic: Topic, subject_id: UUID) -> dict[str, Any] | None:
@@ -214,6 +216,27 @@ def _offered(session: Session, offer_id: UUID) -> dict[str, Any] | None:
     return {**facts, "opening": opening, "is_near": opening.starts_at - cutoff <= now}
 
 
+def _to_sign(session: Session, booking_id: UUID) -> dict[str, Any] | None:
+    """The link to sign with is sent while it opens a form, and nothing is signed yet."""
+    facts = _visit(session, booking_id)
+    is_signed = session.scalar(current_signature(booking_id)) is not None
+    return facts if agreements.is_open(session, facts["booking"]) and not is_signed else None
+
+
+def _agreed(session: Session, signature_id: UUID) -> dict[str, Any]:
+    """A copy of what was signed is of that text, in the language it was read in."""
+    signature = session.scalars(
+        select(AgreementSignature)
+        .where(AgreementSignature.id == signature_id)
+        .options(joinedload(AgreementSignature.plan), joinedload(AgreementSignature.version))
+    ).one()
+    return {
+        **_visit(session, signature.booking_id),
+        "signature": signature,
+        "agreement": signature.version.read_in(signature.language),
+    }
+
+
 def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
     membership = _membership(session, membership_id)
     return {**_visit(session, membership.booking_id), "membership": membership, "refund": None}
@@ -285,6 +308,8 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.VISIT_MISSED: _missed,
     Topic.VISITS_ASKED: _visits_asked,
     Topic.LINK_SENT: _link_sent,
+    Topic.AGREEMENT_TO_SIGN: _to_sign,
+    Topic.AGREEMENT_SIGNED: _agreed,
     Topic.MEMBERSHIP_STARTED: _started,
     Topic.REFUND_SENT: _refund_sent,
     Topic.REFUND_FAILED: _refund_failed,

@@ -72,6 +72,18 @@ def read_email(text: str) -> str:
     return cleaned
 
 
+def read_name(text: str) -> str:
+    """Clean a name that stands alone.
+
+    Raises:
+        Invalid: it is none.
+    """
+    errors = _wrong_with_name("name", text, Sentence("Enter your full name"))
+    if errors:
+        raise Invalid(*errors)
+    return _cleaned(text)
+
+
 def _cleaned(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 

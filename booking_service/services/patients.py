@@ -17,6 +17,7 @@ from booking_service.models import (
     LIVE,
     VISITING,
     Actor,
+    AgreementSignature,
     Booking,
     BookingStatus,
     Membership,
@@ -25,6 +26,7 @@ from booking_service.models import (
     Payment,
     Refund,
     RefundStatus,
+    SignedHow,
     TermsAcceptance,
     VisitNote,
     name_key,
@@ -183,6 +185,14 @@ def erase(patient_id: UUID, actor: Actor) -> None:
             update(TermsAcceptance)
             .where(TermsAcceptance.booking_id.in_(theirs))
             .values(address="erased", user_agent="erased")
+        )
+        session.execute(
+            update(AgreementSignature)
+            .where(
+                AgreementSignature.booking_id.in_(theirs),
+                AgreementSignature.how == SignedHow.PHONE,
+            )
+            .values(signed_name="Erased", address="erased", user_agent="erased")
         )
         session.execute(
             update(Booking).where(Booking.patient_id == patient.id).values(booked_by=None)

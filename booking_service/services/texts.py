@@ -16,6 +16,7 @@ from booking_service.clock import utc_now
 from booking_service.db import locked, transaction
 from booking_service.gateways.sms import STOPPED, TextNews
 from booking_service.models import (
+    NAMES_THE_AGREEMENT,
     Actor,
     Booking,
     Channel,
@@ -62,12 +63,16 @@ _NOT_A_MOBILE: Final = frozenset(
 def channel(session: Session, topic: Topic, subject_id: UUID, post_office: PostOffice) -> Channel:
     """Decide which way a message goes, and keep others from deciding about it meanwhile.
 
-    The last reminder goes by text to those who agreed. It goes by mail when the text came to
-    nothing, or could not be handed over in the first half of the time that is left.
+    The last reminder, and the link to sign with, go by text to those who agreed. They go by mail
+    when the text came to nothing; the reminder also when it could not be handed over in the first
+    half of the time that is left.
     """
-    if topic is not Topic.VISIT_SOON:
+    if topic is Topic.VISIT_SOON:
+        booking_id = locked(session, Reminder, subject_id).booking_id
+    elif topic is Topic.AGREEMENT_TO_SIGN:
+        booking_id = locked(session, Booking, subject_id).id
+    else:
         return Channel.EMAIL
-    reminder = locked(session, Reminder, subject_id)
     text = session.scalar(
         select(Notification)
         .where(
@@ -78,7 +83,7 @@ def channel(session: Session, topic: Topic, subject_id: UUID, post_office: PostO
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    may_text = post_office.texts is not None and _may_text(session, reminder.booking_id)
+    may_text = post_office.texts is not None and _may_text(session, topic, booking_id)
     if text is None:
         return Channel.SMS if may_text else Channel.EMAIL
     if text.status in (NotificationStatus.FAILED, NotificationStatus.UNDELIVERED):
@@ -150,11 +155,17 @@ def _record(session: Session, phone: str, action: str) -> None:
         audit.record(session, Actor.patient(), action, patient_id)
 
 
-def _may_text(session: Session, booking_id: UUID) -> bool:
-    """Whether the patient agreed, has a mobile, has not stopped, and it is early enough."""
+def _may_text(session: Session, topic: Topic, booking_id: UUID) -> bool:
+    """Whether the patient agreed to it, has a mobile, has not stopped, and it is early enough."""
     booked_with = aliased(Patient)
-    starts_at, agreed_at, phone, agreed_for = session.execute(
-        select(Booking.starts_at, Booking.texts_agreed_at, Patient.phone, booked_with.phone)
+    starts_at, agreed_at, words, phone, agreed_for = session.execute(
+        select(
+            Booking.starts_at,
+            Booking.texts_agreed_at,
+            Booking.texts_agreed_version,
+            Patient.phone,
+            booked_with.phone,
+        )
         .join(Patient, Patient.id == Booking.patient_id)
         .join(booked_with, booked_with.id == func.coalesce(Booking.merged_from_id, Patient.id))
         .where(Booking.id == booking_id)
@@ -162,10 +173,13 @@ def _may_text(session: Session, booking_id: UUID) -> bool:
     # They agreed for the number they gave. Another record's may be another phone.
     if agreed_at is None or phone != agreed_for or not _is_mobile(phone):
         return False
-    hours = session.scalars(select(Practice)).one().last_reminder_hours
-    if utc_now() >= starts_at - timedelta(hours=hours) / 2:
-        return False
-    return session.scalar(select(TextStop.id).where(TextStop.phone == phone)) is None
+    if topic is Topic.AGREEMENT_TO_SIGN:
+        is_meant = words is not None and words >= NAMES_THE_AGREEMENT
+    else:
+        hours = session.scalars(select(Practice)).one().last_reminder_hours
+        is_meant = utc_now() < starts_at - timedelta(hours=hours) / 2
+    has_stopped = session.scalar(select(TextStop.id).where(TextStop.phone == phone)) is not None
+    return is_meant and not has_stopped
 
 
 def _is_mobile(phone: str) -> bool:

@@ -10,7 +10,15 @@ from sqlalchemy.orm import Session
 from booking_service.clock import local_day, next_morning, utc_now
 from booking_service.db import transaction
 from booking_service.errors import FieldError, Invalid, NotAllowed, NotArrived
-from booking_service.models import Actor, ActorKind, Booking, BookingStatus, Practice, Topic
+from booking_service.models import (
+    Actor,
+    ActorKind,
+    Booking,
+    BookingKind,
+    BookingStatus,
+    Practice,
+    Topic,
+)
 from booking_service.services import audit, bookings, outbox, promises
 
 
@@ -38,6 +46,8 @@ def arrive(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
 def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) -> None:
     """Note that care under the plan began: the second proof of the promise.
 
+    The patient of a first visit is then sent the link to the membership agreement.
+
     Args:
         booking_id: the visit.
         actor: who notes it.
@@ -57,6 +67,9 @@ def begin_treatment(booking_id: UUID, actor: Actor, at: datetime | None = None) 
         booking.treatment_began_at = began_at
         booking.treatment_noted_at = now if began_at < now else None
         promises.prove_treatment(session, booking.id, began_at)
+        is_first = booking.kind is BookingKind.FIRST
+        if is_first and actor.kind is not ActorKind.TOKEN:  # a program answers for it itself
+            outbox.post(session, Topic.AGREEMENT_TO_SIGN, booking.id)
 
     _step(booking_id, actor, BookingStatus.IN_TREATMENT, note)
 

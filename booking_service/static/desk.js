@@ -9,7 +9,7 @@ const list = document.getElementById("keys");
 const click = (what) => document.querySelector(what)?.click();
 
 function isTyping(event) {
-  return event.target.closest("input:not([type=radio]), textarea, select, [contenteditable]");
+  return event.target.closest("input:not([type=radio], [type=checkbox]), textarea, select, [contenteditable]");
 }
 
 // To the nearest card in that direction; from elsewhere to the one that is shown, or the first.

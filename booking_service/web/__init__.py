@@ -3,8 +3,10 @@
 from flask import Flask
 
 from booking_service.web import (
+    agreements,
     book,
     desk,
+    desk_agreements,
     desk_changes,
     desk_follow_ups,
     desk_money,
@@ -43,9 +45,11 @@ def register(app: Flask) -> None:
         visit,
         visit_links,
         joining,
+        agreements,
         sign_in,
         stations,
         desk,
+        desk_agreements,
         desk_changes,
         desk_follow_ups,
         desk_money,

@@ -14,6 +14,7 @@ from booking_service.models import Actor, Role, Tender
 from booking_service.queries import desk_search, front_desk
 from booking_service.queries.front_desk import VisitView
 from booking_service.services import membership_pages, memberships, views, visit_links
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.web import desk_pages as pages
 from booking_service.web.desk_board import STATES
@@ -116,7 +117,9 @@ def convert(booking_id: UUID) -> Response | tuple[str, HTTPStatus]:
     undo = current_app.extensions["settings"].undo
     try:
         plan_id, tendered = _chosen()
-        membership_id, is_ours = memberships.convert(booking_id, plan_id, tendered, acting(), undo)
+        membership_id, is_ours = memberships.convert(
+            booking_id, plan_id, tendered, acting(), undo, agreement=_ground()
+        )
         known = current_app.extensions
         with suppress(GatewayUnavailable):  # decided all the same; a worker makes the page
             membership_pages.open_(membership_id, known["gateway"], known["links"])
@@ -164,6 +167,11 @@ def _looked_up(shown: VisitView) -> VisitView:
 
 def _back(booking_id: UUID) -> Response:
     return redirect(url_for("desk.visit", booking_id=booking_id), code=303)
+
+
+def _ground() -> Ground:
+    """Read what the membership stands on: what the patient signed, or paper that the desk has."""
+    return Ground.PAPER if "on_paper" in request.form else Ground.SIGNATURE
 
 
 def _chosen() -> tuple[UUID, Tendered]:

@@ -4,12 +4,14 @@ import hashlib
 from datetime import date
 from http import HTTPStatus
 from typing import Final
+from uuid import UUID
 
 from flask import abort, current_app, render_template, request
 from phonenumbers import PhoneNumberFormat, format_number, parse
 
 from booking_service.clock import local_day, utc_now
 from booking_service.errors import BookingServiceError, Invalid
+from booking_service.links import Links
 from booking_service.models import BookingStatus
 from booking_service.queries import (
     front_desk,
@@ -75,6 +77,8 @@ def visit_page(shown: VisitView, problem: BookingServiceError | None = None) -> 
         now=utc_now(),
         is_news=False,
         pay_address=pay_address(shown),
+        agree_address=agree_address(shown),
+        picked=picked(shown),
         link_sent=visit_links.last_sent(shown.booking_id),
         price_cents=patient_pages.current_offer().price_cents,
         review_address=current_app.extensions["links"].review(shown.booking_id),
@@ -90,6 +94,22 @@ def pay_address(shown: VisitView) -> str | None:
         return None
     address: str = current_app.extensions["links"].join(shown.membership.id)
     return address
+
+
+def agree_address(shown: VisitView) -> str:
+    """Return where the patient signs, with the plan that the desk has asked for, if it has."""
+    links: Links = current_app.extensions["links"]
+    address = links.agree(shown.booking_id, visit_links.version(shown.booking_id))
+    asked = request.values.get("plan_id", type=UUID)
+    return f"{address}?plan={asked}" if asked else address
+
+
+def picked(shown: VisitView) -> UUID | None:
+    """Return the plan that is chosen already: as typed, as signed, or of a declined membership."""
+    typed = request.form.get("plan_id", type=UUID)
+    signed = shown.signed.plan_id if shown.signed else None
+    started = shown.membership.plan_id if shown.membership else None
+    return typed or signed or started
 
 
 def _declined(shown: VisitView) -> str:

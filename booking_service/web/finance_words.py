@@ -44,6 +44,7 @@ MOMENTS: Final = {
     What.PAID: ("Paid online", "credit-card", "ok"),
     What.ARRIVED: ("Arrived", "log-in", "info"),
     What.TREATMENT_BEGAN: ("Treatment began", "stethoscope", "info"),
+    What.AGREEMENT_SIGNED: ("Agreement signed", "pen-line", "mem"),
     What.DECIDED: ("Membership decided at the desk", "user", "mem"),
     What.BECAME_MEMBER: ("Became a member: first payment settled", "badge-check", "mem"),
     What.REQUESTED: ("Refund requested", "undo-2", "ok"),

@@ -14,12 +14,17 @@ WORDS: Final = {
     "booking.in_treatment": ("Treatment began", "stethoscope"),
     "booking.completed": ("Visit ended", "check"),
     "booking.no_show": ("Marked as no-show", "user-x"),
+    "booking.arrived_taken_back": ("Check-in taken back", "rotate-ccw"),
+    "booking.in_treatment_taken_back": ("Treatment taken back", "rotate-ccw"),
+    "booking.completed_taken_back": ("End of the visit taken back", "rotate-ccw"),
+    "booking.no_show_taken_back": ("No-show taken back", "rotate-ccw"),
     "booking.cancelled": ("Cancelled", "x"),
     "booking.moved": ("Moved to another time", "calendar-days"),
     "booking.slot_lost": ("Paid, but the time was gone", "triangle-alert"),
     "booking.send_back": ("Money asked back", "undo-2"),
     "booking.link_sent": ("Link e-mailed again", "mail"),
     "booking.link_replaced": ("Link replaced", "rotate-ccw"),
+    "agreement.signed": ("Agreement signed", "pen-line"),
     "membership.convert": ("Membership decided", "pen-line"),
     "membership.undo": ("Membership taken back", "rotate-ccw"),
     "membership.lapse": ("Membership not paid in time", "x"),
@@ -62,6 +67,6 @@ WORDS: Final = {
 
 def told(action: str, after: dict[str, Any]) -> tuple[str, str]:
     """Return an action in words, with the amount where there is one, and its icon."""
-    words, icon = WORDS[action]
+    words, icon = WORDS.get(action, (action, "info"))
     cents = after.get("cents")
     return (f"{words}: {dollars(cents)}" if cents else words, icon)

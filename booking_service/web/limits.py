@@ -23,6 +23,8 @@ from booking_service.web import errors
 
 _REDIS_ANSWERS_WITHIN: Final = 0.2  # seconds; a person is waiting
 _FINDS: Final = "10 per 1 hour"
+# Everybody in the waiting room may have the same address.
+_SIGNATURES: Final = "30 per 10 minutes"
 _SIGN_INS: Final = "20 per 10 minutes"
 _SIGN_INS_OF_AN_ACCOUNT: Final = "10 per 10 minutes"
 
@@ -43,6 +45,7 @@ def register(app: Flask) -> None:
     )
     _limit(app, "api_bookings.post_booking", by_program)
     _limit(app, "visit_links.ask", limiter.limit(_FINDS))
+    _limit(app, "agreements.sign", limiter.limit(_SIGNATURES))
     refusals = limiter.limit(_SIGN_INS, deduct_when=_is_refused)
     refusals_of_an_account = limiter.limit(
         _SIGN_INS_OF_AN_ACCOUNT, key_func=_account, deduct_when=_is_refused

@@ -12,8 +12,8 @@ from booking_service.errors import Invalid, LinkReplaced, NotAllowed, NotFound
 from booking_service.languages import Sentence
 from booking_service.links import Purpose
 from booking_service.models import BookingKind, BookingStatus, RefundReason
+from booking_service.queries import agreements, patient_pages, visit_links
 from booking_service.queries import follow_ups as plans
-from booking_service.queries import patient_pages
 from booking_service.queries import waitlist as waiting
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import waitlist
@@ -104,6 +104,8 @@ def _page(token: str, notice: str | None = None) -> str:
         free_until=free_until if free_until > now else None,
         can_change=can_change,
         notice=notice,
+        is_signed=agreements.signed(booking.id) is not None,
+        to_sign=_to_sign(booking),
         waits=waiting.waits(booking.id),
         opening=opening,
         member=plans.member(booking.id),
@@ -131,6 +133,23 @@ def calendar(token: str) -> Response:
         mimetype="text/calendar",
         headers={"Content-Disposition": 'attachment; filename="visit.ics"'},
     )
+
+
+@bp.get("/agreement")
+def agreement(token: str) -> str:
+    """Show the patient's copy of what was signed at the visit."""
+    booking = _paid(token)
+    signed = agreements.signed(booking.id)
+    if signed is None:
+        raise NotFound(Sentence("Nothing was signed at this visit."))
+    return render_template("visit/agreement.html", signed=signed, booking=booking, token=token)
+
+
+def _to_sign(booking: BookingView) -> str | None:
+    """Return where the agreement is read and signed, while the patient is here."""
+    if booking.status not in (BookingStatus.ARRIVED, BookingStatus.IN_TREATMENT):
+        return None
+    return holding.links().agree(booking.id, visit_links.version(booking.id))
 
 
 def _entry(booking: BookingView) -> calendar_file.Entry:

@@ -52,7 +52,7 @@ def test_a_booking_holds_the_time_and_opens_stripes_page(anybody, order, stripe_
     booking = db.session.scalars(select(Booking)).one()
     assert (str(booking.id), booking.starts_at.isoformat()) == (made["id"], body["starts_at"])
     assert (booking.source, booking.save_card) == ("article-7", True)
-    assert booking.texts_agreed_version == 1
+    assert booking.texts_agreed_version == 2
     assert booking.hold_expires_at.isoformat() == made["hold_expires_at"]
     assert set(made) == {
         "id",

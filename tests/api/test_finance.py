@@ -10,6 +10,7 @@ from booking_service.db import db, transaction
 from booking_service.models import AuditRow, Booking, CaseType
 from booking_service.queries import patient_pages
 from booking_service.services import cases, staff
+from booking_service.services.agreements import Ground
 from tests import factories
 from tests.api.conftest import Caller, fields, problem
 
@@ -31,6 +32,7 @@ def refunded(stripe, seeded, travel, work):
         factories.Tendered(factories.Tender.SAVED_CARD),
         factories.PRIYA,
         timedelta(0),
+        agreement=Ground.PAPER,
     )
     work()
     return paid

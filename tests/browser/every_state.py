@@ -18,6 +18,7 @@ from booking_service.services import (
     visit_steps,
     waitlist,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.factories import (
     HALF_AN_HOUR,
@@ -32,6 +33,7 @@ from tests.factories import (
     no_show,
     paid,
     plan,
+    signed,
     slot_in,
 )
 
@@ -122,8 +124,22 @@ class EveryState:
             ("member", member),
         ):
             self._visit(words, visit.booking_id)
+        for words, visit in (
+            ("before check-in", paid(self._stripe, slot=free_slot(19), **person())),
+            ("open", visits[1]),
+            ("signed", treated),
+            ("over", done),
+        ):
+            token = self.links.token(Purpose.AGREE, visit.booking_id)
+            self.paths[f"agreement {words}"] = f"/agree/{token}"
+        signed(treated.booking_id)
         joins, _ = memberships.convert(
-            treated.booking_id, plan().id, Tendered(Tender.CHECKOUT_LINK), PRIYA, timedelta(0)
+            treated.booking_id,
+            plan().id,
+            Tendered(Tender.CHECKOUT_LINK),
+            PRIYA,
+            timedelta(0),
+            agreement=Ground.SIGNATURE,
         )
         membership_pages.open_(joins, self._gateway, self.links)
         self.paths["joining"] = f"/m/{self.links.token(Purpose.JOIN, joins)}"

@@ -1,7 +1,7 @@
 """Every screen a patient can meet, and how to get there. A screen's name is its function's."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from flask import current_app
 from playwright.sync_api import Page
@@ -32,6 +32,7 @@ from booking_service.services import (
     visit_steps,
     waitlist,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -363,7 +364,7 @@ def joining(stage: Stage) -> str:
     )
     tendered = Tendered(Tender.CHECKOUT_LINK)
     membership_id, _ = memberships.convert(
-        visit.booking_id, factories.plan().id, tendered, PRIYA, timedelta(0)
+        visit.booking_id, factories.plan().id, tendered, PRIYA, timedelta(0), agreement=Ground.PAPER
     )
     membership_pages.open_(membership_id, stage.gateway, current_app.extensions["links"])
     return stage.join(membership_id)
@@ -427,6 +428,45 @@ def follow_up_not_included(stage: Stage) -> str:
     return stage.visit(visit)
 
 
+# --- the membership agreement ---------------------------------------------------------------------
+
+
+def _here(stage: Stage) -> UUID:
+    visit = stage.paid(slot=factories.free_slot())
+    visit_steps.arrive(visit.booking_id, PRIYA)
+    return visit.booking_id
+
+
+def agreement(stage: Stage) -> str:
+    return stage.agree(_here(stage), f"?plan={factories.plan().id}")
+
+
+def agreement_without_a_name(stage: Stage) -> Shown:
+    return Shown(stage.agree(_here(stage)), submit)
+
+
+def agreement_signed(stage: Stage) -> str:
+    booking_id = _here(stage)
+    factories.signed(booking_id, name=stage.name, language=stage.language)
+    return stage.agree(booking_id)
+
+
+def agreement_before_check_in(stage: Stage) -> str:
+    return stage.agree(stage.paid().booking_id)
+
+
+def agreement_after_the_visit(stage: Stage) -> str:
+    booking_id = _here(stage)
+    visit_steps.complete(booking_id, PRIYA)
+    return stage.agree(booking_id)
+
+
+def agreement_copy(stage: Stage) -> str:
+    booking_id = _here(stage)
+    factories.signed(booking_id, name=stage.name, language=stage.language)
+    return stage.visit(booking_id, "/agreement")
+
+
 PATIENT_SCREENS = (
     *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
     *(terms, privacy, not_there, link_not_valid, link_that_was_replaced, embedded),
@@ -445,6 +485,8 @@ PATIENT_SCREENS = (
     *(time_gone_after_paying, payment_being_looked_at),
     *(booked, booked_with_an_earlier_time, move, cancel_with_the_money, cancel_without_the_money),
     *(cancelled, missed, checked_in, not_joined),
+    *(agreement, agreement_without_a_name, agreement_signed, agreement_copy),
+    *(agreement_before_check_in, agreement_after_the_visit),
     *(money_on_its_way, money_returned, money_could_not_be_returned, joining),
     *(member_with_visits, book_a_visit, book_a_visit_with_none_left, follow_up, move_a_follow_up),
     *(cancel_a_follow_up, cancel_a_follow_up_late, follow_up_cancelled_late),

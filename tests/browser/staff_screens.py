@@ -8,6 +8,7 @@ from playwright.sync_api import Page
 
 from booking_service.models import Booking, CaseType, RefundStatus, Tender
 from booking_service.services import memberships, reconciliation, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
 from tests.browser.stage import Shown, Stage
@@ -49,7 +50,9 @@ def day(stage: Stage) -> str:
         visit_steps.begin_treatment(booking_id, PRIYA)
     factories.no_show(visits[3])
     card = Tendered(Tender.SAVED_CARD)
-    membership_id, _ = memberships.convert(joined, factories.plan().id, card, PRIYA, timedelta(0))
+    membership_id, _ = memberships.convert(
+        joined, factories.plan().id, card, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     stage.work()
     factories.follow_up(SimpleNamespace(membership_id=membership_id), 0.1)
     return "/desk"
@@ -82,6 +85,28 @@ def convert(stage: Stage) -> str:
     return drawer(in_treatment(stage))
 
 
+def convert_signed(stage: Stage) -> str:
+    visit = in_treatment(stage)
+    factories.signed(visit.booking_id, name=stage.name)
+    return drawer(visit)
+
+
+def convert_not_signed(stage: Stage) -> Shown:
+    def start(page: Page) -> None:
+        page.get_by_label("Corrective").check()
+        press("Start membership")(page)
+
+    return Shown(drawer(in_treatment(stage)), start)
+
+
+def agreement_to_print(stage: Stage) -> str:
+    return f"{convert_signed(stage)}/agreement"
+
+
+def agreement_to_sign_by_hand(stage: Stage) -> str:
+    return f"{drawer(in_treatment(stage))}/agreement"
+
+
 def convert_refused(stage: Stage) -> Shown:
     return Shown(drawer(in_treatment(stage)), press("Start membership"))
 
@@ -96,7 +121,14 @@ def _decided(
     """A membership that the desk has started, and all that is due by then."""
     visit = in_treatment(stage, card)
     undo_for = timedelta(seconds=undo_seconds)
-    memberships.convert(visit.booking_id, factories.plan().id, Tendered(tender), PRIYA, undo_for)
+    memberships.convert(
+        visit.booking_id,
+        factories.plan().id,
+        Tendered(tender),
+        PRIYA,
+        undo_for,
+        agreement=Ground.PAPER,
+    )
     stage.work()
     return drawer(visit)
 
@@ -301,6 +333,7 @@ def ledger(stage: Stage) -> str:
 OPEN_SCREENS = (sign_in, sign_in_refused)
 DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
+    *(convert_signed, convert_not_signed, agreement_to_print, agreement_to_sign_by_hand),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, not_open_to_the_desk),
     *(checked_in_just_now, not_undone, too_early_for_a_no_show, keys, locked, not_unlocked),

@@ -52,6 +52,10 @@ class Stage:
         """The address of a membership that is paid for on the patient's phone."""
         return f"/m/{self._token(Purpose.JOIN, membership_id)}"
 
+    def agree(self, booking_id: UUID, query: str = "") -> str:
+        """Where a patient reads and signs the membership agreement."""
+        return f"/agree/{self._token(Purpose.AGREE, booking_id)}{query}"
+
     def stop(self, entry_id: UUID) -> str:
         """Where a newcomer asks for no more mails."""
         return f"/wait/{self._token(Purpose.WAIT, entry_id)}"

@@ -4,8 +4,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from booking_service.models import Booking, BookingStatus, Membership
+from booking_service.services import visit_steps
 from tests.browser.test_every_screen import sign_in
-from tests.factories import all_of, paid, plan
+from tests.factories import PRIYA, all_of, paid, plan, signed
 
 pytestmark = pytest.mark.browser
 
@@ -46,6 +47,7 @@ def test_checking_in_is_one_press(desk):
 
 def test_a_patient_becomes_a_member_with_five_inputs_at_most(desk):
     desk.get_by_role("button", name="Check in").click()
+    signed(all_of(Booking)[0].id)
     desk.get_by_role("button", name="Treatment began").click()
     expect(desk.get_by_role("button", name="Start membership")).to_be_in_viewport()
     desk.keyboard.press("2")
@@ -55,3 +57,30 @@ def test_a_patient_becomes_a_member_with_five_inputs_at_most(desk):
     assert 4 <= inputs(desk) <= MOST_TO_CONVERT
     [membership] = all_of(Membership)
     assert membership.plan_id == plan("Corrective").id
+
+
+def test_with_the_card_and_the_signature_there_it_is_one_press(desk):
+    """The plan that the patient signed for is chosen already."""
+    booking_id = all_of(Booking)[0].id
+    visit_steps.arrive(booking_id, PRIYA)
+    visit_steps.begin_treatment(booking_id, PRIYA)
+    signed(booking_id)
+    desk.reload()
+    desk.evaluate("window.name = '0'")
+    desk.keyboard.press("Control+Enter")
+
+    expect(desk.get_by_role("button", name="Undo")).to_be_focused()
+    assert inputs(desk) == 1
+    [membership] = all_of(Membership)
+    assert membership.plan_id == plan("Corrective").id
+
+
+def test_a_signature_on_paper_is_one_input_more(desk):
+    desk.get_by_role("button", name="Check in").click()
+    desk.get_by_role("button", name="Treatment began").click()
+    desk.get_by_label("Signed on paper").check()
+    desk.keyboard.press("2")
+    desk.keyboard.press("Control+Enter")
+
+    expect(desk.get_by_role("button", name="Undo")).to_be_focused()
+    assert inputs(desk) <= MOST_TO_CONVERT

@@ -32,8 +32,10 @@ from tests.factories import (
     booking,
     converted,
     free_slot,
+    in_treatment,
     lost_time,
     paid,
+    signed,
     slot_in,
 )
 
@@ -65,6 +67,14 @@ def play_money(stripe, gateway, work) -> None:
     case_id = case_of(refund.id).id
     do(case_id, CaseAction.SETTLE, ANA, BY_CHECK)
     do(case_id, CaseAction.APPROVE_SETTLEMENT, BEN)
+    work()
+
+
+def play_signing(stripe, work) -> None:
+    """Let somebody be asked to sign, and sign."""
+    visit = in_treatment(stripe, slot=free_slot(18), **named("Signs"))
+    work()
+    signed(visit.booking_id)
     work()
 
 
@@ -152,6 +162,7 @@ def test_following_every_link_of_every_mail_changes_nothing(
 ):
     page = phones()
     moves = play_changes(stripe, work)
+    play_signing(stripe, work)
     play_money(stripe, gateway, work)
     assert scanned(mail.letters, live, page) == set()
 

@@ -18,6 +18,7 @@ from booking_service.services import (
     waitlist,
     walk_ins,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests import factories
@@ -48,7 +49,9 @@ def _paid_in_cash(stage: Stage) -> object:
     visit_steps.arrive(id_, PRIYA)
     visit_steps.begin_treatment(id_, PRIYA)
     by_receipt = Tendered(Tender.RECORDED, "M-1")
-    memberships.convert(id_, factories.plan().id, by_receipt, PRIYA, timedelta(0))
+    memberships.convert(
+        id_, factories.plan().id, by_receipt, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     stage.work()
     return id_
 

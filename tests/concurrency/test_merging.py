@@ -7,6 +7,7 @@ import pytest
 from booking_service.db import db
 from booking_service.models import BookingStatus, Membership, Patient, RefundReason, Tender
 from booking_service.services import bookings, memberships, people, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.concurrency.crowd import at_once
 from tests.factories import PRIYA, all_of, booking, free_slot, paid, plan, refunds
@@ -71,7 +72,9 @@ def test_one_person_becomes_a_member_once_while_two_records_are_merged(app, two,
         if number == len(visits):
             return people.merge(ids[0], ids[1], PRIYA)
         card = Tendered(Tender.SAVED_CARD)
-        return memberships.convert(visits[number].booking_id, plan_id, card, PRIYA, UNDO)
+        return memberships.convert(
+            visits[number].booking_id, plan_id, card, PRIYA, UNDO, agreement=Ground.PAPER
+        )
 
     *converted, merged = at_once(app, 3, act)
 

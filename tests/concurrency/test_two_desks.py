@@ -25,6 +25,7 @@ from booking_service.models import (
 )
 from booking_service.queries import state
 from booking_service.services import bookings, memberships, self_audit, visit_steps, walk_ins
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.taking_back import take_back
 from booking_service.services.walk_ins import DeskPayment
@@ -44,7 +45,7 @@ def move(booking_id: UUID) -> None:
 
 def convert(booking_id: UUID) -> None:
     cash = Tendered(Tender.RECORDED, "R-18")
-    memberships.convert(booking_id, plan().id, cash, PRIYA, UNDO)
+    memberships.convert(booking_id, plan().id, cash, PRIYA, UNDO, agreement=Ground.PAPER)
 
 
 def undo(booking_id: UUID) -> None:

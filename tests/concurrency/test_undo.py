@@ -8,6 +8,7 @@ from booking_service.db import db
 from booking_service.errors import TooLate
 from booking_service.models import ChargeStatus, Membership, MembershipStatus, Tender
 from booking_service.services import first_payments, memberships
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.concurrency.crowd import at_once
 from tests.factories import PRIYA, in_treatment, plan
@@ -50,7 +51,9 @@ def undo_while_starting(app, membership_id, gateway, clocks_differ):
 def scheduled(stripe):
     visit = in_treatment(stripe)
     tendered = Tendered(Tender.SAVED_CARD)
-    return memberships.convert(visit.booking_id, plan().id, tendered, PRIYA, UNDO)[0]
+    return memberships.convert(
+        visit.booking_id, plan().id, tendered, PRIYA, UNDO, agreement=Ground.PAPER
+    )[0]
 
 
 @pytest.mark.parametrize("round_number", range(5))

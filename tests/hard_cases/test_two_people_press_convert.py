@@ -14,9 +14,10 @@ from booking_service.errors import GatewayBusy
 from booking_service.models import Booking, Membership, Tender, Topic
 from booking_service.queries import state
 from booking_service.services import bookings, membership_pages, memberships
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.concurrency.crowd import at_once, without_constraint
-from tests.factories import PRIYA, in_treatment, plan, refunds
+from tests.factories import PRIYA, in_treatment, plan, refunds, signed
 
 SAVED_CARD = Tendered(Tender.SAVED_CARD)
 
@@ -28,7 +29,9 @@ def press_convert(app, visit, count):
     return at_once(
         app,
         count,
-        lambda _: memberships.convert(visit.booking_id, plan_id, SAVED_CARD, PRIYA, timedelta(0)),
+        lambda _: memberships.convert(
+            visit.booking_id, plan_id, SAVED_CARD, PRIYA, timedelta(0), agreement=Ground.SIGNATURE
+        ),
     )
 
 
@@ -48,6 +51,7 @@ def test_two_people_press_convert_and_all_get_the_first_ones_result(
     app, seeded, stripe, work, mail
 ):
     visit = in_treatment(stripe)
+    signed(visit.booking_id)
 
     outcomes = press_convert(app, visit, 20)
     work()
@@ -61,6 +65,8 @@ def test_two_people_press_convert_and_all_get_the_first_ones_result(
     assert [row["status"] for row in now["memberships"]] == ["active"]
     assert Counter(row["topic"] for row in now["notifications"]) == {
         Topic.BOOKING_CONFIRMED: 1,
+        Topic.AGREEMENT_TO_SIGN: 1,  # skipped: it is signed
+        Topic.AGREEMENT_SIGNED: 1,
         Topic.REFUND_SENT: 1,
     }
     assert now["ledger"]["accounts"]["refund_liability"] == 0
@@ -71,13 +77,14 @@ def test_two_desks_with_different_methods_get_one_outcome_and_are_both_told(
 ):
     """Card, receipt, and a page on the patient's phone: whoever was first decides for all."""
     visit = in_treatment(stripe)
+    signed(visit.booking_id)
     plan_id = plan().id
     db.session.rollback()
     ways = [SAVED_CARD, Tendered(Tender.RECORDED, "T-0042"), Tendered(Tender.CHECKOUT_LINK)] * 4
 
     def press(number: int):
         id_, decided = memberships.convert(
-            visit.booking_id, plan_id, ways[number], PRIYA, timedelta(0)
+            visit.booking_id, plan_id, ways[number], PRIYA, timedelta(0), agreement=Ground.SIGNATURE
         )
         known = app.extensions
         return id_, decided, membership_pages.open_(id_, known["gateway"], known["links"])
@@ -100,6 +107,7 @@ def test_two_desks_with_different_methods_get_one_outcome_and_are_both_told(
 
 def test_without_the_patient_lock_people_are_told_of_an_error(app, seeded, stripe, monkeypatch):
     visit = in_treatment(stripe)
+    signed(visit.booking_id)
     without_the_patient_lock(monkeypatch, 4)
 
     outcomes = press_convert(app, visit, 4)
@@ -111,6 +119,7 @@ def test_without_lock_and_index_a_patient_would_be_charged_for_each_press(
     app, seeded, stripe, work, mail, monkeypatch
 ):
     visit = in_treatment(stripe)
+    signed(visit.booking_id)
     without_the_patient_lock(monkeypatch, 3)
 
     with without_constraint("memberships", "uq_memberships_one_current"):

@@ -89,6 +89,7 @@ def dollar_by_the_desk(noon, seeded, stripe, mail, desk, sign_in, travel, work):
         ]
         page = f"/desk/visit/{visit.booking_id}"
         form = {"plan_id": str(plan().id), "method": "saved_card", "amount_cents": "100"}
+        form["on_paper"] = "on"
         sign_in("front_desk").post(page, f"{page}/convert", **form)
         travel(utc_now() + timedelta(seconds=11))
         work()

@@ -56,6 +56,19 @@ def pay(page: Page, email: str, card: str = "4242 4242 4242 4242") -> None:
     page.get_by_role("button", name="Pay").click()
 
 
+def sign_the_agreement(page: Page, visit: str) -> None:
+    """Sign for a plan on the patient's own phone, from the page of the visit."""
+    page.goto(visit)
+    page.get_by_role("link", name="The membership agreement").click()
+    looks_right(page)
+    page.get_by_label("Corrective").check()
+    page.get_by_label("Type your full name to sign").fill("Dana Whitfield")
+    page.get_by_label("I’ve read the membership agreement").check()
+    page.get_by_role("button", name="Sign the agreement").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("You’ve signed the agreement")
+    looks_right(page)
+
+
 def sign_in(page: Page, demo: SimpleNamespace, role: str) -> None:
     member = next(member for member in demo.staff if member["role"] == role)
     page.goto(f"{demo.web}/sign-in")
@@ -86,8 +99,9 @@ def test_a_patient_joins_and_everybody_sees_the_money_go_back(
     desk_page.get_by_role("button", name="Treatment began").click()
     looks_right(desk_page)
     where = desk_page.evaluate(SCROLLED)
-    # Choose a plan, confirm: two inputs of the five there may be.
-    desk_page.keyboard.press("2")
+    sign_the_agreement(page, visit)
+    # The plan that was signed for is chosen: confirming is the one input of the five there may be.
+    expect(desk_page.get_by_text("Dana signed for Corrective")).to_be_visible()
     desk_page.keyboard.press("Control+Enter")
     expect(desk_page.get_by_role("button", name="Undo")).to_be_visible()
     looks_right(desk_page)
@@ -97,7 +111,9 @@ def test_a_patient_joins_and_everybody_sees_the_money_go_back(
     expect(desk_page.locator("#board")).to_contain_text("refund accepted")
     looks_right(desk_page)
     assert desk_page.evaluate(SCROLLED) == where  # the new board is where the old one was
-    assert [m["subject"] for m in inbox("dana.w@example.com", 2)][1].startswith("Welcome")
+    told = [m["subject"] for m in inbox("dana.w@example.com", 4)]
+    assert told[1:3] == ["Your agreement to read and sign", "A copy of what you signed"]
+    assert told[3].startswith("Welcome")
 
     page.goto(visit)
     expect(page.get_by_text("Your $39.00 was returned to Visa 4242")).to_be_visible()
@@ -121,6 +137,7 @@ def test_undo_sends_nothing_to_stripe(demo, page, desk_page):
     start = desk_page.get_by_role("button", name=re.compile("Start membership"))
     expect(start).to_be_visible()
     desk_page.wait_for_load_state()
+    desk_page.get_by_label("Signed on paper").check()
     desk_page.keyboard.press("1")
     desk_page.keyboard.press("Control+Enter")
     desk_page.get_by_role("button", name="Undo").click()

@@ -135,8 +135,9 @@ def test_a_refund_tells_its_whole_story_newest_first(stripe, work, mail):
     assert [moment.at for moment in told.timeline] == sorted(
         (moment.at for moment in told.timeline), reverse=True
     )
-    assert story[-5:] == [
+    assert story[-6:] == [
         What.DECIDED,
+        What.AGREEMENT_SIGNED,
         What.TREATMENT_BEGAN,
         What.ARRIVED,
         What.PAID,
@@ -144,6 +145,12 @@ def test_a_refund_tells_its_whole_story_newest_first(stripe, work, mail):
     ]
     assert {What.BECAME_MEMBER, What.REQUESTED, What.SENT, What.ACCEPTED, What.MAILED} <= {*story}
     assert (told.promise_status, told.membership_id) == ("settled", visit.membership_id)
+    [agreed] = [moment for moment in told.timeline if moment.what is What.AGREEMENT_SIGNED]
+    assert (agreed.actor, agreed.evidence[0], agreed.evidence[2]) == (
+        "Priya Shah",
+        "agreement v1",
+        "Corrective",
+    )
     assert told.member_at
     assert told.treatment_began_at
 

@@ -18,6 +18,7 @@ from booking_service.models import (
 from booking_service.queries import availability, front_desk, patient_pages
 from booking_service.queries.front_desk import DeskState, Proof
 from booking_service.services import bookings, memberships, visit_steps
+from booking_service.services.agreements import Ground
 from tests.factories import (
     PRIYA,
     all_of,
@@ -139,7 +140,7 @@ def test_a_membership_that_was_taken_back_is_not_shown(stripe):
     visit = in_treatment(stripe)
     tendered = memberships.Tendered(memberships.Tender.SAVED_CARD)
     membership_id, _ = memberships.convert(
-        visit.booking_id, plan().id, tendered, PRIYA, timedelta(minutes=1)
+        visit.booking_id, plan().id, tendered, PRIYA, timedelta(minutes=1), agreement=Ground.PAPER
     )
     shown = front_desk.visit(visit.booking_id).membership
     memberships.undo(membership_id, PRIYA)

@@ -24,6 +24,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability, desk_takings, front_desk
 from booking_service.services import desk_money, memberships, visit_steps, walk_ins
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.concurrency.crowd import at_once
@@ -45,7 +46,9 @@ def walk_in(at, tender=PaymentTender.CASH, nth: int = 0, **person):
 def become_member(booking_id, work) -> None:
     visit_steps.begin_treatment(booking_id, PRIYA)
     by_receipt = Tendered(Tender.RECORDED, "M-1")
-    memberships.convert(booking_id, plan().id, by_receipt, PRIYA, timedelta(0))
+    memberships.convert(
+        booking_id, plan().id, by_receipt, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     work()
 
 

@@ -19,6 +19,7 @@ from booking_service.models import (
 )
 from booking_service.queries import state
 from booking_service.services import first_payments, memberships, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.outbox import Patience
 from tests.factories import PRIYA, converted, in_treatment, plan, refunds
@@ -108,7 +109,9 @@ def test_after_a_declined_card_money_at_the_desk_keeps_the_promise(
     visit = converted(stripe, card=DECLINES_ONCE_SAVED)
     work()
 
-    again, decided = memberships.convert(visit.booking_id, plan().id, IN_CASH, PRIYA, timedelta(0))
+    again, decided = memberships.convert(
+        visit.booking_id, plan().id, IN_CASH, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     work()
 
     assert (again, decided) == (visit.membership_id, True)
@@ -123,7 +126,9 @@ def test_after_a_declined_card_another_try_has_a_key_of_its_own(app, seeded, gat
     start(visit.membership_id, gateway)
 
     card = Tendered(Tender.SAVED_CARD)
-    memberships.convert(visit.booking_id, plan().id, card, PRIYA, timedelta(0))
+    memberships.convert(
+        visit.booking_id, plan().id, card, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     start(visit.membership_id, gateway)
 
     first, second = stripe.keys(SUBSCRIPTIONS)
@@ -136,7 +141,9 @@ def test_after_a_declined_card_another_try_has_a_key_of_its_own(app, seeded, gat
 def test_nothing_is_sent_while_it_can_be_undone(app, seeded, gateway, stripe):
     visit = in_treatment(stripe)
     card = Tendered(Tender.SAVED_CARD)
-    membership_id, _ = memberships.convert(visit.booking_id, plan().id, card, PRIYA, LEASE)
+    membership_id, _ = memberships.convert(
+        visit.booking_id, plan().id, card, PRIYA, LEASE, agreement=Ground.PAPER
+    )
 
     start(membership_id, gateway)
 
@@ -147,7 +154,9 @@ def test_nothing_is_sent_while_it_can_be_undone(app, seeded, gateway, stripe):
 def test_what_was_undone_is_never_charged(app, seeded, gateway, stripe, travel):
     visit = in_treatment(stripe)
     card = Tendered(Tender.SAVED_CARD)
-    membership_id, _ = memberships.convert(visit.booking_id, plan().id, card, PRIYA, LEASE)
+    membership_id, _ = memberships.convert(
+        visit.booking_id, plan().id, card, PRIYA, LEASE, agreement=Ground.PAPER
+    )
     memberships.undo(membership_id, PRIYA)
 
     travel(utc_now() + 2 * LEASE)

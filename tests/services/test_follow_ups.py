@@ -32,6 +32,7 @@ from booking_service.services import (
     visit_steps,
     waitlist,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import factories
 from tests.factories import PRIYA, all_of, booking, change, follow_up, follow_up_slot, plan
@@ -231,7 +232,14 @@ def test_a_follow_up_takes_the_steps_of_a_visit_and_starts_no_membership(dana, t
     visit_steps.arrive(visit.id, PRIYA)
     visit_steps.begin_treatment(visit.id, PRIYA)
     with pytest.raises(NotAllowed, match="part of a membership"):
-        memberships.convert(visit.id, plan().id, Tendered("recorded", "R"), PRIYA, timedelta(0))
+        memberships.convert(
+            visit.id,
+            plan().id,
+            Tendered("recorded", "R"),
+            PRIYA,
+            timedelta(0),
+            agreement=Ground.PAPER,
+        )
     visit_steps.complete(visit.id, PRIYA)
 
     assert booking(visit.id).status is BookingStatus.COMPLETED
@@ -245,7 +253,14 @@ def test_a_follow_up_of_an_ended_membership_starts_none_either(dana, travel):
     visit_steps.arrive(visit.id, PRIYA)
 
     with pytest.raises(NotAllowed, match="part of a membership"):
-        memberships.convert(visit.id, plan().id, Tendered("recorded", "R"), PRIYA, timedelta(0))
+        memberships.convert(
+            visit.id,
+            plan().id,
+            Tendered("recorded", "R"),
+            PRIYA,
+            timedelta(0),
+            agreement=Ground.PAPER,
+        )
 
 
 def test_a_follow_up_moves_at_its_own_length_and_counts_where_it_is(dana, noon):

@@ -22,6 +22,7 @@ from booking_service.models import (
 )
 from booking_service.queries import state
 from booking_service.services import membership_pages, memberships, promises, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.factories import PRIYA, all_of, change, converted, in_treatment, plan, refunds
 
@@ -45,7 +46,9 @@ def decide(stripe, gateway, links):
 
     def do(**more) -> UUID:
         visit = in_treatment(stripe, **more)
-        id_, _ = memberships.convert(visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO)
+        id_, _ = memberships.convert(
+            visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO, agreement=Ground.PAPER
+        )
         membership_pages.open_(id_, gateway, links)
         return id_
 
@@ -130,7 +133,9 @@ def test_pressing_again_gets_the_same_membership_and_the_same_page(decide, strip
     id_ = decide()
     booking_id = membership(id_).booking_id
 
-    again = memberships.convert(booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO)
+    again = memberships.convert(
+        booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO, agreement=Ground.PAPER
+    )
     url = membership_pages.open_(id_, gateway, links)
 
     assert again == (id_, False)
@@ -141,7 +146,9 @@ def test_pressing_again_gets_the_same_membership_and_the_same_page(decide, strip
 def test_an_answer_that_was_lost_gets_the_same_page(decide, stripe, gateway, links):
     """Stripe made the page, we never heard of it, and the worker asks with the same key."""
     visit = in_treatment(stripe)
-    id_, _ = memberships.convert(visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO)
+    id_, _ = memberships.convert(
+        visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO, agreement=Ground.PAPER
+    )
     stripe.fault("drop_after", SESSIONS)
     with pytest.raises(GatewayUnavailable):
         membership_pages.open_(id_, gateway, links)
@@ -154,7 +161,9 @@ def test_an_answer_that_was_lost_gets_the_same_page(decide, stripe, gateway, lin
 
 def test_a_page_the_desk_could_not_make_is_made_by_a_worker(noon, travel, stripe, work):
     visit = in_treatment(stripe)
-    id_, _ = memberships.convert(visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO)
+    id_, _ = memberships.convert(
+        visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO, agreement=Ground.PAPER
+    )
 
     travel(noon + UNDO)
     work()
@@ -296,7 +305,9 @@ def test_a_page_made_while_somebody_undoes_is_not_left_open(decide, stripe):
 
 def test_a_page_made_for_what_was_undone_meanwhile_is_closed(stripe, gateway, links):
     visit = in_treatment(stripe)
-    id_, _ = memberships.convert(visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO)
+    id_, _ = memberships.convert(
+        visit.booking_id, plan().id, ON_THE_PHONE, PRIYA, UNDO, agreement=Ground.PAPER
+    )
 
     class Slow:
         def __getattr__(self, name):

@@ -28,6 +28,7 @@ from booking_service.models import (
 )
 from booking_service.queries import state
 from booking_service.services import membership_pages, memberships, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.factories import (
     PRIYA,
@@ -49,7 +50,9 @@ DECLINES_LATER = "4000000000000341"
 
 def convert(visit, tendered=SAVED_CARD, plan_id=None):
     plan_id = plan_id or plan().id
-    return memberships.convert(visit.booking_id, plan_id, tendered, PRIYA, UNDO)
+    return memberships.convert(
+        visit.booking_id, plan_id, tendered, PRIYA, UNDO, agreement=Ground.PAPER
+    )
 
 
 def membership(id_) -> Membership:
@@ -149,7 +152,9 @@ def test_without_waiting_something_would_have_been_sent(noon, stripe, gateway, w
     """The negative control: the same without time to undo."""
     visit = in_treatment(stripe)
     before = len(stripe.log())
-    memberships.convert(visit.booking_id, plan().id, SAVED_CARD, PRIYA, timedelta(0))
+    memberships.convert(
+        visit.booking_id, plan().id, SAVED_CARD, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     work()
 
     paths = [one["path"] for one in stripe.log()[before:] if one["method"] == "POST"]
@@ -173,7 +178,12 @@ def test_a_decision_is_written_down_whole(noon, stripe):
     [row] = [row for row in all_of(AuditRow) if row.action == "membership.convert"]
     assert (row.subject_id, row.after) == (
         id_,
-        {"booking": str(visit.booking_id), "plan": str(plan().id), "tender": "saved_card"},
+        {
+            "booking": str(visit.booking_id),
+            "plan": str(plan().id),
+            "tender": "saved_card",
+            "agreement": str(made.signature_id),
+        },
     )
 
 

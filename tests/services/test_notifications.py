@@ -31,6 +31,7 @@ from booking_service.services import (
     promises,
 )
 from booking_service.services import refunds as refunding
+from booking_service.services.agreements import Ground
 from booking_service.services.letters import PostOffice
 from booking_service.services.memberships import Tendered
 from tests.factories import (
@@ -149,6 +150,7 @@ def test_a_member_hears_of_the_refund_and_the_membership_in_one_mail(stripe, wor
     assert (receipt.calendar is None, letter.calendar is None) == (False, True)
     assert notified() == {
         Topic.BOOKING_CONFIRMED: NotificationStatus.SENT,
+        Topic.AGREEMENT_TO_SIGN: NotificationStatus.SKIPPED,
         Topic.REFUND_SENT: NotificationStatus.SENT,
     }
     assert visit.payment.card == "Visa 4242"
@@ -408,7 +410,9 @@ def test_no_plans_name_gets_into_a_subject(stripe, server, post_office, name):
     visit = in_treatment(stripe)
     plan_id = next(row.id for row in all_of(Plan) if row.name == name)
     tendered = Tendered(Tender.RECORDED, "T-7")
-    id_, _ = memberships.convert(visit.booking_id, plan_id, tendered, PRIYA, timedelta(0))
+    id_, _ = memberships.convert(
+        visit.booking_id, plan_id, tendered, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
 
     notifications.send(Topic.MEMBERSHIP_STARTED, id_, post_office)
 

@@ -18,6 +18,7 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.services import bookings, memberships, patients, people
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import factories
 from tests.factories import (
@@ -138,7 +139,9 @@ def test_a_membership_started_meanwhile_stays_with_its_visit(seeded, noon, strip
     was = person(visit)
     people.merge(person(other), was, PRIYA)
     card = Tendered(Tender.SAVED_CARD)
-    memberships.convert(visit.booking_id, plan().id, card, PRIYA, timedelta(0))
+    memberships.convert(
+        visit.booking_id, plan().id, card, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
 
     people.separate(was, PRIYA)
 

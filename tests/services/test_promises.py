@@ -1,4 +1,5 @@
 from datetime import date, timedelta
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -33,6 +34,7 @@ from booking_service.models import (
 )
 from booking_service.queries import state
 from booking_service.services import memberships, promises, visit_steps
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.taking_back import take_back
 from tests.factories import (
@@ -90,7 +92,9 @@ def test_completing_without_a_membership_ends_the_promise_and_earns_the_money(st
 def test_both_proofs_are_kept_with_their_times(noon, travel, stripe, work):
     visit = in_treatment(stripe)
     tendered = Tendered(Tender.SAVED_CARD)
-    id_, _ = memberships.convert(visit.booking_id, plan().id, tendered, PRIYA, UNDO)
+    id_, _ = memberships.convert(
+        visit.booking_id, plan().id, tendered, PRIYA, UNDO, agreement=Ground.PAPER
+    )
     travel(noon + UNDO)
     work()
 
@@ -298,7 +302,8 @@ class Desk(RuleBasedStateMachine):
     @rule(method=st.sampled_from(Tender))
     def convert(self, method):
         tendered = Tendered(method, "T-7" if method is Tender.RECORDED else None)
-        self.press(memberships.convert, self.booking_id, plan().id, tendered, PRIYA, UNDO)
+        convert = partial(memberships.convert, agreement=Ground.PAPER)
+        self.press(convert, self.booking_id, plan().id, tendered, PRIYA, UNDO)
 
     @rule()
     def undo(self):

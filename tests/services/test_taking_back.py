@@ -30,6 +30,7 @@ from booking_service.services import (
     taking_back,
     visit_steps,
 )
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.taking_back import take_back
 from tests import case_makers
@@ -139,7 +140,9 @@ def test_all_steps_go_back_one_by_one_and_forward_again(stripe, work):
     visit_steps.arrive(visit.booking_id, PRIYA)
     visit_steps.begin_treatment(visit.booking_id, PRIYA)
     tendered = Tendered(Tender.SAVED_CARD)
-    memberships.convert(visit.booking_id, plan().id, tendered, PRIYA, timedelta(0))
+    memberships.convert(
+        visit.booking_id, plan().id, tendered, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     work()
 
     assert of_promise() == [PromiseStatus.SETTLED]
@@ -278,7 +281,9 @@ def test_after_a_declined_card_an_ended_visit_goes_on_with_another(stripe, work)
 
     take_back(visit.booking_id, S.COMPLETED, PRIYA)
     cash = Tendered(Tender.RECORDED, "T-1")
-    memberships.convert(visit.booking_id, plan().id, cash, PRIYA, timedelta(0))
+    memberships.convert(
+        visit.booking_id, plan().id, cash, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     work()
 
     assert of_promise() == [PromiseStatus.SETTLED]
@@ -286,7 +291,9 @@ def test_after_a_declined_card_an_ended_visit_goes_on_with_another(stripe, work)
 
 def _member(visit, work) -> None:
     card = Tendered(Tender.SAVED_CARD)
-    memberships.convert(visit.booking_id, plan().id, card, PRIYA, timedelta(0))
+    memberships.convert(
+        visit.booking_id, plan().id, card, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     work()
 
 

@@ -85,7 +85,7 @@ def test_who_agreed_is_reminded_by_text_and_not_by_mail(visit, remind, mail, tex
 
 
 def test_consent_is_kept_with_its_time_and_the_version_of_the_words(noon, visit):
-    assert (visit.texts_agreed_at, visit.texts_agreed_version) == (noon, 1)
+    assert (visit.texts_agreed_at, visit.texts_agreed_version) == (noon, 2)
 
 
 def test_with_texts_off_the_reminder_goes_by_mail(visit, remind, mail):

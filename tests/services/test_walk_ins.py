@@ -32,6 +32,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability
 from booking_service.services import checkout, memberships, orders, visit_steps, walk_ins
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.factories import HALF_AN_HOUR, PRIYA, all_of, booking, details, hold, payment_of, plan
@@ -102,7 +103,9 @@ def test_a_walk_in_is_converted_with_a_recorded_payment_only(noon):
     visit_steps.begin_treatment(booking_id, PRIYA)
 
     def convert(tendered):
-        return memberships.convert(booking_id, plan().id, tendered, PRIYA, timedelta(0))
+        return memberships.convert(
+            booking_id, plan().id, tendered, PRIYA, timedelta(0), agreement=Ground.PAPER
+        )
 
     with pytest.raises(NoSavedCard):
         convert(Tendered(Tender.SAVED_CARD))

@@ -34,7 +34,7 @@ def day_page(visit):
 
 
 def start(browser, visit, **more):
-    form = {"plan_id": str(plan().id), "method": "saved_card", **more}
+    form = {"plan_id": str(plan().id), "method": "saved_card", "on_paper": "on", **more}
     return browser.post(page_of(visit), f"{page_of(visit)}/convert", **form)
 
 

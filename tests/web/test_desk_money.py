@@ -14,6 +14,7 @@ from booking_service.models import (
 )
 from booking_service.queries import availability
 from booking_service.services import bookings, memberships, visit_steps, walk_ins
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.walk_ins import DeskPayment
 from tests.factories import PRIYA, all_of, details, in_treatment, paid, plan, refunds
@@ -42,7 +43,7 @@ def cash(seeded, noon, stripe):
 def owed(cash, work, mail):
     visit_steps.begin_treatment(cash, PRIYA)
     by_receipt = Tendered(Tender.RECORDED, "M-1")
-    memberships.convert(cash, plan().id, by_receipt, PRIYA, timedelta(0))
+    memberships.convert(cash, plan().id, by_receipt, PRIYA, timedelta(0), agreement=Ground.PAPER)
     work()
     return cash
 

@@ -10,6 +10,7 @@ from booking_service.db import db
 from booking_service.models import Membership, MembershipStatus, Tender
 from booking_service.queries import state
 from booking_service.services import membership_pages, memberships
+from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests.factories import PRIYA, change, in_treatment, plan
 from tests.web.staff_browser import words
@@ -20,7 +21,9 @@ def joining(app, seeded, stripe, gateway):
     """A membership whose page is on the patient's phone."""
     visit = in_treatment(stripe)
     method = Tendered(Tender.CHECKOUT_LINK)
-    id_, _ = memberships.convert(visit.booking_id, plan().id, method, PRIYA, timedelta(0))
+    id_, _ = memberships.convert(
+        visit.booking_id, plan().id, method, PRIYA, timedelta(0), agreement=Ground.PAPER
+    )
     membership_pages.open_(id_, gateway, app.extensions["links"])
     db.session.rollback()
     return db.session.get_one(Membership, id_)

@@ -66,7 +66,7 @@ def test_stop_is_answered_and_done_at_once(provider, tell):
     ("body", "words"),
     [
         ("START", "Alder: you get our visit reminders by text again."),
-        ("help", "Alder: visit reminders, 1 text a visit. Questions? Call (518) 555-0142."),
+        ("help", "Alder: texts about your visit, 2 a visit at most. Questions? Call (518) 555-"),
         ("Thanks", "<Response></Response>"),
     ],
 )
@@ -82,7 +82,7 @@ def test_other_words_are_answered_where_there_is_an_answer(provider, tell, body,
     [
         ("ALTO", "Alder: ya no le enviaremos mensajes de texto. Responda START para recibirlos"),
         ("start", "Alder: de nuevo le recordaremos su visita por mensaje de texto."),
-        ("ayuda", "Alder: recordatorios de visitas, 1 mensaje por visita."),
+        ("ayuda", "Alder: mensajes sobre su visita, 2 por visita como máximo."),
     ],
 )
 def test_who_booked_in_spanish_is_answered_in_spanish(stripe, provider, tell, body, words):
@@ -148,7 +148,7 @@ def on_the_phone(client):
 def test_the_box_for_texts_is_optional_and_unticked(provider, on_the_phone):
     page = phones.at_review(on_the_phone)
 
-    assert '<input type="checkbox" id="texts" name="texts"><span>Text me a reminder' in page.html
+    assert '<input type="checkbox" id="texts" name="texts"><span>Text me on the day' in page.html
     page.press("Continue to pay", agree="on")
     [made] = phones.bookings()
     assert (made.texts_agreed_at, made.texts_agreed_version) == (None, None)
@@ -160,7 +160,7 @@ def test_a_ticked_box_is_kept_with_its_time_and_version(noon, provider, on_the_p
     page.press("Continue to pay", agree="on", texts="on")
 
     [made] = phones.bookings()
-    assert (made.texts_agreed_at, made.texts_agreed_version) == (noon, 1)
+    assert (made.texts_agreed_at, made.texts_agreed_version) == (noon, 2)
 
 
 def test_with_texts_off_nobody_is_asked(on_the_phone):

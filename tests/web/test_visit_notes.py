@@ -13,7 +13,7 @@ from tests.factories import PRIYA, all_of, booking, converted, paid, visit_of
 from tests.web.staff_browser import StaffBrowser, words
 
 ROOT = Path(__file__).resolve().parents[2]
-NOT_TOLD = {"booking.view", "booking.note"}
+NOT_TOLD = {"booking.view", "booking.note", "booking.print"}
 STRIPES = {"refund.created", "refund.updated"}  # the names of events of its own
 LATE = "Comes by bus, often a little late"
 
