@@ -25,6 +25,9 @@ class Topic(StrEnum):
     TIME_FREED = "waitlist.offer"
     TIME_OFFERED = "notifications.time_offered"  # about a waitlist offer
     MEMBERSHIP_DUE = "memberships.start"
+    MEMBERSHIP_CHANGED = "memberships.change"  # about what was decided
+    PAYMENT_FAILED = "notifications.payment_failed"  # about the audit row of noting it
+    CARD_LINK_SENT = "notifications.card_link"  # about the audit row of sending it
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"
     REFUND_SENT = "notifications.refund_sent"

@@ -18,6 +18,7 @@ class Practice(Base):
         CheckConstraint("visit_minutes > 0", name="visit_positive"),
         CheckConstraint("grid_minutes > 0", name="grid_positive"),
         CheckConstraint("offer_minutes > 0", name="offer_positive"),
+        CheckConstraint("notice_days BETWEEN 0 AND 365", name="notice_within_a_year"),
         CheckConstraint(
             "0 < last_reminder_hours AND last_reminder_hours + 4 < first_reminder_hours",
             name="reminders_in_order",
@@ -45,6 +46,8 @@ class Practice(Base):
     last_reminder_hours: Mapped[int] = mapped_column(default=2, server_default="2")
     # How long a freed time is kept for one person of the waitlist.
     offer_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
+    # A membership ends with the first period that ends at least so many days after cancelling.
+    notice_days: Mapped[int] = mapped_column(default=0, server_default="0")
 
     @property
     def called(self) -> str:

@@ -70,6 +70,7 @@ class PostOffice:
         else:
             pages = {
                 "visit_url": self._visit(booking),
+                "card_url": self._links.card(booking.id, booking.link_version),
                 "book_url": self._links.book("missed-visit"),
             }
         visits = [(visit, self._visit(visit)) for visit in facts.get("visits", ())]
