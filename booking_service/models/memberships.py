@@ -66,6 +66,11 @@ class Membership(Base):
             unique=True,
             postgresql_where=text("status IN ('pending', 'active', 'past_due')"),
         ),
+        Index(
+            "ix_memberships_past_due",
+            "past_due_since",
+            postgresql_where=text("status = 'past_due'"),
+        ),
         CheckConstraint("amount_cents > 0", name="amount_positive"),
         CheckConstraint(
             "tender <> 'recorded' OR reference IS NOT NULL", name="recorded_has_reference"

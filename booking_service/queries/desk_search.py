@@ -39,21 +39,23 @@ def find(words: str) -> Found | None:
     Digits are the end of a phone number or a card's last four; a text with @ is the beginning of an
     e-mail address; anything else is a booking code or, word by word, parts of a name.
     """
-    fits = _fits(words.strip())
-    if fits is None:
+    fitting = fits(words)
+    if fitting is None:
         return None
     zone = db.session.scalars(select(Practice)).one().zone
     begins, ends = day_bounds(local_day(utc_now(), zone), zone)
     starts = Booking.starts_at
     return Found(
         zone=zone,
-        today=_visits(and_(fits, starts >= begins, starts < ends), starts.asc()),
-        ahead=_visits(and_(fits, starts >= ends), starts.asc()),
-        past=_visits(and_(fits, starts < begins), starts.desc()),
+        today=_visits(and_(fitting, starts >= begins, starts < ends), starts.asc()),
+        ahead=_visits(and_(fitting, starts >= ends), starts.asc()),
+        past=_visits(and_(fitting, starts < begins), starts.desc()),
     )
 
 
-def _fits(words: str) -> ColumnElement[bool] | None:
+def fits(words: str) -> ColumnElement[bool] | None:
+    """Return what is asked of a booking, its patient and payment; None when it is too little."""
+    words = words.strip()
     digits = "".join(letter for letter in words if letter.isdigit())
     if digits and not any(letter.isalpha() for letter in words):
         if len(digits) < _FEWEST_DIGITS:
@@ -67,12 +69,12 @@ def _fits(words: str) -> ColumnElement[bool] | None:
     return or_(and_(*parts), Booking.code.icontains(words, autoescape=True))
 
 
-def _visits(fits: ColumnElement[bool], order: UnaryExpression[datetime]) -> list[Visit]:
+def _visits(fitting: ColumnElement[bool], order: UnaryExpression[datetime]) -> list[Visit]:
     bookings = db.session.scalars(
         select(Booking)
         .join(Patient, Patient.id == Booking.patient_id)
         .outerjoin(Payment, Payment.booking_id == Booking.id)
-        .where(fits, Booking.status.in_(VISITS))
+        .where(fitting, Booking.status.in_(VISITS))
         .options(*WITH_PEOPLE)
         .order_by(order, Booking.id)
         .limit(_MOST)

@@ -4,7 +4,7 @@ A decision is committed first; a worker tells Stripe (`membership_orders`). With
 subscription at Stripe (its months are taken at the desk) a decision holds at once.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -83,7 +83,12 @@ def cancel(membership_id: UUID, said: datetime | None, actor: Actor) -> None:
         membership = _running(session, membership_id)
         _refuse_if(membership.cancels_at is not None)
         practice = session.scalars(select(Practice)).one()
-        ends_at = cancellation_date(membership, practice, utc_now())
+        ends_at = periods.cancelled_at(
+            membership.billing_anchor_at,
+            membership.period_ends_at,
+            practice.notice_days,
+            utc_now(),
+        )
         if ends_at is None or ends_at != said:
             raise NotAllowed(_DATE_MOVED)
         _decide(session, membership, actor, ChangeKind.CANCEL, ends_at=ends_at)
@@ -129,17 +134,6 @@ def change_plan(membership_id: UUID, plan_id: UUID | None, actor: Actor) -> None
             raise Invalid(FieldError("plan_id", "unknown", "Choose one of the plans on sale"))
         _refuse_if(plan.id == (membership.next_plan_id or membership.plan_id))
         _decide(session, membership, actor, ChangeKind.PLAN, plan_id=plan.id)
-
-
-def cancellation_date(
-    membership: Membership, practice: Practice, now: datetime
-) -> datetime | None:
-    """Return when a membership would end that is cancelled now; None while nobody knows."""
-    end, anchor = membership.period_ends_at, membership.billing_anchor_at
-    if end is None or anchor is None:
-        return None
-    earliest = now + timedelta(days=practice.notice_days)
-    return end if end >= earliest else periods.first_end_after(anchor, earliest)
 
 
 def _running(session: Session, membership_id: UUID) -> Membership:

@@ -1,7 +1,7 @@
-"""The months of a membership, counted as Stripe counts them."""
+"""The months of a membership, counted as Stripe counts them, and when it would end."""
 
 import calendar
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 
 _MONTHS_A_YEAR = 12
@@ -22,3 +22,16 @@ def first_end_after(anchor: datetime, moment: datetime) -> datetime:
     """Return the first end of a period at or after a moment."""
     ends = (months_after(anchor, months) for months in count(1))
     return next(end for end in ends if end >= moment)
+
+
+def cancelled_at(
+    anchor: datetime | None, period_ends_at: datetime | None, notice_days: int, now: datetime
+) -> datetime | None:
+    """Return when a membership ends that is cancelled now; None while its period is not known.
+
+    That is the first end of a period that leaves the practice its notice.
+    """
+    if anchor is None or period_ends_at is None:
+        return None
+    earliest = now + timedelta(days=notice_days)
+    return period_ends_at if period_ends_at >= earliest else first_end_after(anchor, earliest)

@@ -11,8 +11,8 @@ def wanted(call: Call) -> Json | None:
     asked = call.get("pause_collection")
     if asked is None:
         return None
-    if asked["behavior"] != "void":
-        raise not_simulated("pause_collection with a behavior other than void")
+    if asked["behavior"] != "void" or asked.get("resumes_at"):
+        raise not_simulated("pause_collection but with behavior void and without an end")
     return {"behavior": "void", "resumes_at": None}
 
 

@@ -34,16 +34,16 @@ def with_prices(account: Account, subscription: Json, wanted: dict[str, Json]) -
     Raises:
         StripeError: an item is none of the subscription's, or its period would be another.
     """
-    items = subscription["items"]["data"]
+    known = {one["id"]: one for one in subscription["items"]["data"]}
     for id_, price in wanted.items():
-        found = next((one for one in items if one["id"] == id_), None)
-        if found is None:
+        if id_ not in known:
             raise invalid(f"No such subscription item: '{id_}'", "items", "resource_missing")
-        if _length(found["price"]) != _length(price):
+        if _length(known[id_]["price"]) != _length(price):
             raise not_simulated("a price with another interval")
-        found |= {"price": price, "plan": _plan(account, price)}
-        account.save(found)
-    return subscription["items"]
+        changed = known[id_] | {"price": price, "plan": _plan(account, price)}
+        known[id_] = account.save(changed)
+    items: Json = subscription["items"] | {"data": list(known.values())}
+    return items
 
 
 def _length(price: Json) -> tuple[str, int]:

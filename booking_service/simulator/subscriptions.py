@@ -93,7 +93,7 @@ def _create(call: Call) -> Json:
     "items.id",
     "items.price",
     "metadata",
-    "pause_collection.behavior",
+    "pause_collection",
     "trial_end",
     "proration_behavior",
 )

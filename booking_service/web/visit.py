@@ -12,17 +12,19 @@ from booking_service.errors import Invalid, LinkReplaced, NotAllowed, NotFound
 from booking_service.languages import Sentence
 from booking_service.links import Purpose
 from booking_service.models import BookingStatus, RefundReason
+from booking_service.queries import member as members
 from booking_service.queries import patient_pages
 from booking_service.queries import waitlist as waiting
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import waitlist
-from booking_service.web import changes, holding, languages
+from booking_service.web import changes, holding, languages, own_membership
 from booking_service.web.forms import Pick
 from booking_service.web.security import open_to_all
 
 bp = Blueprint("visit", __name__, url_prefix="/v/<token>")
 bp.before_request(open_to_all)
 bp.register_blueprint(changes.bp)
+bp.register_blueprint(own_membership.bp)
 
 _EARLY: Final = timedelta(minutes=10)
 
@@ -103,6 +105,7 @@ def _page(token: str, notice: str | None = None) -> str:
         can_change=can_change,
         notice=notice,
         waits=waiting.waits(booking.id),
+        member=members.of_booking(booking.id),
         opening=opening,
         is_near=opening is not None and opening.starts_at - cutoff <= now,
         calendars={

@@ -75,6 +75,12 @@ def upgrade() -> None:
     op.create_unique_constraint(op.f("uq_memberships_card_page_id"), "memberships", ["card_page_id"])
     for name, rule in _CHECKS.items():
         op.create_check_constraint(name, "memberships", rule)
+    op.create_index(
+        "ix_memberships_past_due",
+        "memberships",
+        ["past_due_since"],
+        postgresql_where=sa.text("status = 'past_due'"),
+    )
     _create_changes()
     for table in ("outbox_messages", "notifications", "reminders"):
         _may_hold(table, _TOPICS + _NEW_TOPICS)
