@@ -72,6 +72,4 @@ def use_card(
 
 def retry_invoice(client: stripe.StripeClient, invoice_id: str, idempotency_key: str) -> None:
     """Charge an open invoice now, with nobody there."""
-    client.v1.invoices.pay(
-        invoice_id, {"off_session": True}, {"idempotency_key": idempotency_key}
-    )
+    client.v1.invoices.pay(invoice_id, {"off_session": True}, {"idempotency_key": idempotency_key})

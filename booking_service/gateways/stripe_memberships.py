@@ -87,9 +87,7 @@ def open_page(client: stripe.StripeClient, order: MembershipPageOrder) -> Checko
 
 def find(client: stripe.StripeClient, subscription_id: str) -> Subscription:
     """Return one subscription as it is now."""
-    made = client.v1.subscriptions.retrieve(
-        subscription_id, {"expand": ["default_payment_method"]}
-    )
+    made = client.v1.subscriptions.retrieve(subscription_id, {"expand": ["default_payment_method"]})
     return read(client, made)
 
 

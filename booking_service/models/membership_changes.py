@@ -43,9 +43,7 @@ class MembershipChange(Base):
         CheckConstraint("(kind = 'plan') = (plan_id IS NOT NULL)", name="plan_is_named"),
         CheckConstraint("(kind = 'cancel') = (ends_at IS NOT NULL)", name="end_is_named"),
         CheckConstraint("num_nonnulls(confirmed_at, refused_at) <= 1", name="one_answer"),
-        CheckConstraint(
-            "(refused_at IS NULL) = (refusal_code IS NULL)", name="refusal_has_a_code"
-        ),
+        CheckConstraint("(refused_at IS NULL) = (refusal_code IS NULL)", name="refusal_has_a_code"),
     )
 
     membership_id: Mapped[UUID] = mapped_column(ForeignKey("memberships.id"), index=True)

@@ -108,7 +108,7 @@ class Membership(Base):
     checkout_url: Mapped[str | None]
 
     # Where it stands, as Stripe's billing said last; without Stripe, as the desk decided.
-    next_plan_id: Mapped[UUID | None] = mapped_column(ForeignKey("plans.id"))  # from the next charge
+    next_plan_id: Mapped[UUID | None] = mapped_column(ForeignKey("plans.id"))  # with next charge
     billing_anchor_at: Mapped[datetime | None]  # periods are months counted from here
     period_ends_at: Mapped[datetime | None]  # the next charge
     cancels_at: Mapped[datetime | None]

@@ -61,9 +61,7 @@ def upgrade() -> None:
     op.add_column(
         "practices", sa.Column("notice_days", sa.Integer(), server_default="0", nullable=False)
     )
-    op.create_check_constraint(
-        "notice_within_a_year", "practices", "notice_days BETWEEN 0 AND 365"
-    )
+    op.create_check_constraint("notice_within_a_year", "practices", "notice_days BETWEEN 0 AND 365")
     op.add_column("memberships", sa.Column("next_plan_id", sa.Uuid(), nullable=True))
     for name in _INSTANTS:
         op.add_column("memberships", sa.Column(name, sa.DateTime(timezone=True), nullable=True))
@@ -72,7 +70,9 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_memberships_next_plan_id"), "memberships", "plans", ["next_plan_id"], ["id"]
     )
-    op.create_unique_constraint(op.f("uq_memberships_card_page_id"), "memberships", ["card_page_id"])
+    op.create_unique_constraint(
+        op.f("uq_memberships_card_page_id"), "memberships", ["card_page_id"]
+    )
     for name, rule in _CHECKS.items():
         op.create_check_constraint(name, "memberships", rule)
     op.create_index(
