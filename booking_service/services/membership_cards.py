@@ -1,4 +1,4 @@
-"""Another card for a membership, given on a page of Stripe's; an unpaid month is then tried again."""
+"""Another card for a membership, given on Stripe's page; an unpaid month is then tried again."""
 
 import logging
 from datetime import timedelta
@@ -27,9 +27,10 @@ from booking_service.services import audit, membership_news, memberships, outbox
 log: Final = logging.getLogger(__name__)
 
 LIFETIME: Final = timedelta(hours=23)  # Stripe keeps a page for 24 hours at most
+_USABLE: Final = timedelta(hours=22)  # a page must be open for half an hour when it is made
 _SWEEP_AT_MOST: Final = 100
-_NO_CARD: Final = Sentence("This membership isn’t paid by card here. Please ask at the front desk.")
-_NOT_RUNNING: Final = Sentence("This membership has ended, or hasn’t started.")
+_NO_CARD: Final = Sentence("This membership isn't paid by card here. Please ask at the front desk.")
+_NOT_RUNNING: Final = Sentence("This membership has ended, or hasn't started.")
 
 
 def open_(membership_id: UUID, gateway: PaymentGateway, links: Links) -> str:
@@ -46,7 +47,7 @@ def open_(membership_id: UUID, gateway: PaymentGateway, links: Links) -> str:
         membership = memberships.with_patient(session, membership_id)
         subscription_id = _refuse_unless_by_card(membership)
         made_at = membership.card_page_made_at
-        is_fresh = made_at is not None and now < made_at + LIFETIME
+        is_fresh = made_at is not None and now < made_at + _USABLE
         if is_fresh and membership.card_page_url is not None:
             return membership.card_page_url
         if made_at is None or not is_fresh:

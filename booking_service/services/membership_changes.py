@@ -34,7 +34,7 @@ from booking_service.services import (
     periods,
 )
 
-_NOT_RUNNING: Final = Sentence("This membership has ended, or hasn’t started.")
+_NOT_RUNNING: Final = Sentence("This membership has ended, or hasn't started.")
 _UNDER_WAY: Final = Sentence("The last change is still on its way. Please try again in a minute.")
 _DATE_MOVED: Final = Sentence("The date has changed. Please look at the new one first.")
 _AS_IT_IS: Final = Sentence("That is how it is already.")

@@ -2,10 +2,17 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from uuid import UUID
 
 from playwright.sync_api import Page
 
-from booking_service.models import CaseType, RefundStatus, Tender
+from booking_service.models import (
+    CaseType,
+    Membership,
+    MembershipStatus,
+    RefundStatus,
+    Tender,
+)
 from booking_service.services import bookings, memberships, reconciliation
 from booking_service.services.memberships import Tendered
 from tests import case_makers, factories
@@ -159,6 +166,58 @@ def search_that_finds(stage: Stage) -> Shown:
     return Shown("/desk", look_for_a_name)
 
 
+def no_members(_: Stage) -> str:
+    return "/desk/members"
+
+
+def members_(stage: Stage) -> str:
+    """Members in several states, one of whom owes a month."""
+    day(stage)
+    _member_of(stage)
+    return "/desk/members"
+
+
+def _member_of(stage: Stage, **facts: object) -> str:
+    """Somebody who became a member, put where no step leads so fast; the address of the page."""
+    member(stage)
+    newest = max(factories.all_of(Membership), key=lambda one: one.decided_at)
+    if facts:
+        factories.change(Membership, newest.id, **facts)
+    return f"/desk/members/{newest.id}"
+
+
+def a_member(stage: Stage) -> str:
+    return _member_of(stage)
+
+
+def member_past_due(stage: Stage) -> str:
+    at = stage.noon
+    return _member_of(
+        stage,
+        status=MembershipStatus.PAST_DUE,
+        past_due_since=at,
+        past_due_code="expired_card",
+        retry_at=at + timedelta(days=3),
+    )
+
+
+def member_ending(stage: Stage) -> str:
+    at = stage.noon
+    return _member_of(stage, paused_at=at, cancels_at=at + timedelta(days=30))
+
+
+def member_refused(stage: Stage) -> Shown:
+    """The date has moved on between reading and pressing."""
+    path = _member_of(stage)
+    id_ = path.rpartition("/")[2]
+
+    def press_late(page: Page) -> None:
+        factories.change(Membership, UUID(id_), period_ends_at=stage.noon + timedelta(days=20))
+        press("Cancel for")(page)
+
+    return Shown(path, press_late)
+
+
 def not_open_to_the_desk(_: Stage) -> str:
     return "/finance/refunds"
 
@@ -241,6 +300,7 @@ DESK_SCREENS = (
     *(day, empty_day, expected, arrived, convert, convert_refused, undo, member, declined),
     *(on_the_phone, no_show, over, move, cancel, walk_in, walk_in_refused),
     *(search, search_that_finds, not_open_to_the_desk),
+    *(no_members, members_, a_member, member_past_due, member_ending, member_refused),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

@@ -288,7 +288,7 @@ def test_what_makes_no_sense_is_refused(member, work):
 def test_a_membership_that_has_not_begun_cannot_be_changed(stripe):
     id_ = converted(stripe).membership_id
 
-    with pytest.raises(NotAllowed, match="has ended, or hasn’t started"):
+    with pytest.raises(NotAllowed, match="has ended, or hasn't started"):
         membership_changes.pause(id_, PRIYA)
 
 
