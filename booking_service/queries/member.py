@@ -98,7 +98,8 @@ def member(membership_id: UUID) -> MemberView:
     ).one_or_none()
     if found is None:
         raise NotFound("There is no such membership.")
-    return _view(*found.tuple())
+    membership, patient, booking = found
+    return _view(membership, patient, booking)
 
 
 def of_booking(booking_id: UUID) -> MemberView | None:

@@ -54,7 +54,7 @@ def keep(token: str) -> Response:
 
 @bp.get("/card")
 def card(token: str) -> str | Response:
-    """Say which card is charged, and lead to the page for another. Stripe sends people back here."""
+    """Say which card is charged, and lead to the page for another; it leads back here."""
     found = _member(token)
     if found is None or not found.is_running or not found.is_at_stripe:
         return _to_the_visit(token)

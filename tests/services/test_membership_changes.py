@@ -245,9 +245,9 @@ def test_one_decision_at_a_time(member, work):
 
 def test_the_database_keeps_one_open_decision(member, noon):
     facts = {"membership_id": member, "decided_at": noon, "decided_by": "x"}
-    with pytest.raises(IntegrityError, match="uq_membership_changes_one_open"):
-        with transaction() as session:
-            session.add_all(MembershipChange(kind=ChangeKind.PAUSE, **facts) for _ in range(2))
+    refused = pytest.raises(IntegrityError, match="uq_membership_changes_one_open")
+    with refused, transaction() as session:
+        session.add_all(MembershipChange(kind=ChangeKind.PAUSE, **facts) for _ in range(2))
 
 
 def test_what_stripe_refuses_is_written_down_and_changes_nothing(member, stripe, work):

@@ -1,4 +1,4 @@
-"""Members at the desk and on their own page: found, told the date first, and changed by one press."""
+"""Members at the desk and on their own page: found, told the date first, changed by a press."""
 
 import re
 from datetime import timedelta
