@@ -365,6 +365,27 @@ def joining(stage: Stage) -> str:
     return stage.join(membership_id)
 
 
+def _joined(stage: Stage, page: str = "") -> str:
+    """The page of somebody who became a member."""
+    visit = factories.converted(
+        stage.stripe, slot=factories.free_slot(), name=stage.name, language=stage.language
+    )
+    stage.work()
+    return stage.visit(visit.booking_id, page)
+
+
+def own_membership(stage: Stage) -> str:
+    return _joined(stage)
+
+
+def own_membership_cancel(stage: Stage) -> str:
+    return _joined(stage, "/membership/cancel")
+
+
+def own_membership_card(stage: Stage) -> str:
+    return _joined(stage, "/membership/card")
+
+
 PATIENT_SCREENS = (
     *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
     *(terms, privacy, not_there, link_not_valid, link_that_was_replaced, embedded),
@@ -384,4 +405,5 @@ PATIENT_SCREENS = (
     *(booked, booked_with_an_earlier_time, move, cancel_with_the_money, cancel_without_the_money),
     *(cancelled, missed, checked_in, not_joined),
     *(money_on_its_way, money_returned, money_could_not_be_returned, joining),
+    *(own_membership, own_membership_cancel, own_membership_card),
 )

@@ -173,7 +173,9 @@ def no_members(_: Stage) -> str:
 def members_(stage: Stage) -> str:
     """Members in several states, one of whom owes a month."""
     day(stage)
-    _member_of(stage)
+    [joined] = factories.all_of(Membership)
+    owes = {"status": MembershipStatus.PAST_DUE, "past_due_since": stage.noon}
+    factories.change(Membership, joined.id, **owes)
     return "/desk/members"
 
 
