@@ -10,8 +10,9 @@ pytestmark = pytest.mark.browser
 
 
 def test_a_member_is_cancelled_and_kept_by_keyboard(
-    app, live, noon, seeded, stripe, work, mail, page
+    app, live, noon, seeded, stripe, work, mail, browser
 ):
+    page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
     visit = converted(stripe)
     work()
     priya = next(one for one in seeded.staff if one["role"] == "front_desk")
@@ -39,6 +40,7 @@ def test_a_member_is_cancelled_and_kept_by_keyboard(
     work()
 
     assert found(visit).cancels_at is None
+    page.context.close()
 
 
 def tab_to(page, words: str) -> None:

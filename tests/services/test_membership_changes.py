@@ -35,6 +35,7 @@ from tests.factories import PRIYA, afresh, all_of, change, converted, later, pla
 pytestmark = pytest.mark.usefixtures("noon", "seeded", "mail")
 
 DAYS = 24 * 3600
+KEY = {"Authorization": "Bearer sk_test_first_visit", "Stripe-Version": "2026-10-28.endive"}
 SUBSCRIPTIONS = "/v1/subscriptions/*"
 
 
@@ -264,7 +265,7 @@ def test_what_stripe_refuses_is_written_down_and_changes_nothing(member, stripe,
 def test_a_change_of_what_ended_meanwhile_is_moot(member, stripe, work):
     membership_changes.pause(member, PRIYA)
     path = f"{stripe.url}/v1/subscriptions/{row(member).stripe_subscription_id}"
-    requests.delete(path, headers={"Authorization": "Bearer sk_test_first_visit"})
+    requests.delete(path, headers=KEY).raise_for_status()
 
     work()
 
