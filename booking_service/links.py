@@ -66,6 +66,10 @@ class Links:
         """Return the address of a patient's own page; `version` is the booking's of now."""
         return f"{self._base_url}/v/{self.token(Purpose.VISIT, booking_id, version)}"
 
+    def card(self, booking_id: UUID, version: int) -> str:
+        """Return the address where a member gives another card."""
+        return f"{self.visit(booking_id, version)}/membership/card"
+
     def book(self, source: str) -> str:
         """Return the address of the free times; `source` says what brought the patient there."""
         return f"{self._base_url}/book?src={source}"

@@ -5,7 +5,13 @@ from uuid import UUID
 from celery import shared_task
 from flask import current_app
 
-from booking_service.services import first_payments, membership_pages
+from booking_service.services import (
+    desk_memberships,
+    first_payments,
+    membership_cards,
+    membership_orders,
+    membership_pages,
+)
 from workers.app import gateway
 from workers.work import do, patience
 
@@ -21,7 +27,15 @@ def start(message_id: str) -> None:
     do(message_id, take)
 
 
+@shared_task(name="memberships.change")
+def change(message_id: str) -> None:
+    """Tell Stripe what was decided about one membership."""
+    do(message_id, lambda change_id: membership_orders.execute(change_id, gateway()))
+
+
 @shared_task(name="memberships.sweep")
 def sweep() -> None:
-    """Look at payment pages, and end the memberships that nobody paid for in time."""
+    """Look at pages at Stripe, end what nobody paid for in time, and turn the desk's months."""
     membership_pages.sweep(gateway())
+    membership_cards.sweep(gateway())
+    desk_memberships.sweep()

@@ -109,6 +109,18 @@ def membership_started(message_id: str) -> None:
     _send(Topic.MEMBERSHIP_STARTED, message_id)
 
 
+@shared_task(name=Topic.PAYMENT_FAILED)
+def payment_failed(message_id: str) -> None:
+    """Tell a member that a month could not be charged, and where to give another card."""
+    _send(Topic.PAYMENT_FAILED, message_id)
+
+
+@shared_task(name=Topic.CARD_LINK_SENT)
+def card_link(message_id: str) -> None:
+    """Send a member the link to give another card."""
+    _send(Topic.CARD_LINK_SENT, message_id)
+
+
 @shared_task(name=Topic.REFUND_SENT)
 def refund_sent(message_id: str) -> None:
     """Tell a patient that the money is on its way, and welcome a member."""

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from booking_service.languages import Language
+from booking_service.models import ChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +17,19 @@ class MembershipPageOrder:
     membership_id: UUID
     price_id: str
     customer_id: str | None  # None: whoever pays becomes one
+    expires_at: datetime  # 30 minutes to 24 hours from now
+    return_url: str
+    language: Language  # of the page
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardPageOrder:
+    """An instruction to make the page on which a member gives another card. Nothing is charged."""
+
+    membership_id: UUID
+    customer_id: str
+    currency: str
     expires_at: datetime  # 30 minutes to 24 hours from now
     return_url: str
     language: Language  # of the page
@@ -45,6 +59,39 @@ class MembershipPayment:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """The card that months are charged to."""
+
+    brand: str
+    last4: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnpaidInvoice:
+    """The month that could not be charged."""
+
+    id: str
+    since: datetime
+    retry_at: datetime | None  # None: it is not tried again by itself
+    decline_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a membership goes on at the processor."""
+
+    customer_id: str
+    item_id: str
+    price_id: str
+    anchor_at: datetime  # periods are counted from here
+    period_ends_at: datetime  # and then the next month is charged
+    cancels_at: datetime | None
+    cancels_with_period: bool  # told to end with its period, whenever that is
+    is_paused: bool
+    card: Card | None
+
+
+@dataclass(frozen=True, slots=True)
 class Subscription:
     """A membership at the processor, with every payment it brought."""
 
@@ -53,6 +100,8 @@ class Subscription:
     status: SubscriptionStatus
     ended_at: datetime | None
     payments: Sequence[MembershipPayment]
+    terms: Terms | None = None
+    unpaid: UnpaidInvoice | None = None  # looked for while it is past due
 
     @property
     def has_settled(self) -> bool:
@@ -63,3 +112,15 @@ class Subscription:
     def is_over(self) -> bool:
         """Whether it will never bring another payment."""
         return self.status in (SubscriptionStatus.CANCELED, SubscriptionStatus.INCOMPLETE_EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOrder:
+    """An instruction to change a membership. The same key means the same change, for a day."""
+
+    subscription_id: str
+    terms: Terms  # as they are before
+    kind: ChangeKind
+    price_id: str | None  # of another plan
+    ends_at: datetime | None  # of a cancellation
+    idempotency_key: str

@@ -7,7 +7,12 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from booking_service.gateways.memberships import MembershipPageOrder, Subscription
+from booking_service.gateways.memberships import (
+    CardPageOrder,
+    ChangeOrder,
+    MembershipPageOrder,
+    Subscription,
+)
 from booking_service.languages import Language
 from booking_service.models import DisputeStatus, RefundStatus
 
@@ -71,6 +76,8 @@ class Checkout:
     has_failed: bool  # a payment that takes days did not arrive, and never will
     membership_id: UUID | None = None
     subscription_id: str | None = None  # of a membership's page, once it is complete
+    card_method_id: str | None = None  # of a page for another card, once it is complete
+    is_for_card: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +202,34 @@ class PaymentGateway(Protocol):
 
     def open_membership_page(self, order: MembershipPageOrder) -> CheckoutPage:
         """Create the page on which a patient starts a membership and pays the first month."""
+        ...
+
+    def open_card_page(self, order: CardPageOrder) -> CheckoutPage:
+        """Create the page on which a member gives another card."""
+        ...
+
+    def use_card(self, subscription_id: str, method_id: str, idempotency_key: str) -> None:
+        """Charge the coming months of a membership to another card.
+
+        Raises:
+            GatewayRefused: it has ended, or the card is gone.
+        """
+        ...
+
+    def retry_invoice(self, invoice_id: str, idempotency_key: str) -> None:
+        """Charge an unpaid month to the membership's card now.
+
+        Raises:
+            GatewayRefused: declined, or paid already.
+        """
+        ...
+
+    def change_membership(self, order: ChangeOrder) -> Subscription:
+        """Change a membership, and return what it is then.
+
+        Raises:
+            GatewayRefused: it has ended, or cannot be changed so.
+        """
         ...
 
     def find_subscription(self, subscription_id: str) -> Subscription:

@@ -10,10 +10,16 @@ import stripe
 
 from booking_service.config import Settings
 from booking_service.errors import GatewayRefused
+from booking_service.gateways import stripe_changes as changes
 from booking_service.gateways import stripe_disputes, stripe_events
 from booking_service.gateways import stripe_memberships as memberships
 from booking_service.gateways import stripe_reading as reading
-from booking_service.gateways.memberships import MembershipPageOrder, Subscription
+from booking_service.gateways.memberships import (
+    CardPageOrder,
+    ChangeOrder,
+    MembershipPageOrder,
+    Subscription,
+)
 from booking_service.gateways.payments import (
     Checkout,
     CheckoutOrder,
@@ -93,7 +99,7 @@ class StripeGateway(StripeBooks):
         with _our_errors():
             session = self._client.v1.checkout.sessions.retrieve(
                 session_id,
-                {"expand": ["payment_intent.latest_charge.balance_transaction"]},
+                {"expand": ["payment_intent.latest_charge.balance_transaction", "setup_intent"]},
             )
         return reading.checkout(session)
 
@@ -150,6 +156,26 @@ class StripeGateway(StripeBooks):
         """See PaymentGateway."""
         with _our_errors():
             return memberships.open_page(self._client, order)
+
+    def open_card_page(self, order: CardPageOrder) -> CheckoutPage:
+        """See PaymentGateway."""
+        with _our_errors():
+            return changes.open_card_page(self._client, order)
+
+    def use_card(self, subscription_id: str, method_id: str, idempotency_key: str) -> None:
+        """See PaymentGateway."""
+        with _our_errors():
+            changes.use_card(self._client, subscription_id, method_id, idempotency_key)
+
+    def retry_invoice(self, invoice_id: str, idempotency_key: str) -> None:
+        """See PaymentGateway."""
+        with _our_errors():
+            changes.retry_invoice(self._client, invoice_id, idempotency_key)
+
+    def change_membership(self, order: ChangeOrder) -> Subscription:
+        """See PaymentGateway."""
+        with _our_errors():
+            return changes.change(self._client, order)
 
     def find_subscription(self, subscription_id: str) -> Subscription:
         """See PaymentGateway."""

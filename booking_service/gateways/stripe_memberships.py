@@ -12,14 +12,18 @@ import stripe
 
 from booking_service.gateways import stripe_reading as reading
 from booking_service.gateways.memberships import (
+    Card,
     MembershipPageOrder,
     MembershipPayment,
     Subscription,
     SubscriptionStatus,
+    Terms,
+    UnpaidInvoice,
 )
 from booking_service.gateways.payments import CheckoutPage, SubscriptionOrder
 
 _PAGE: Final = 100  # Stripe's largest
+_OWING: Final = (SubscriptionStatus.PAST_DUE, SubscriptionStatus.UNPAID)
 
 
 def create_price(
@@ -50,16 +54,17 @@ def subscribe(client: stripe.StripeClient, order: SubscriptionOrder) -> Subscrip
             "off_session": True,
             # A declined card must leave nothing behind that could be paid later.
             "payment_behavior": "error_if_incomplete",
-            "metadata": _ours(order.membership_id),
+            "metadata": ours_of(order.membership_id),
+            "expand": ["default_payment_method"],
         },
         {"idempotency_key": order.idempotency_key},
     )
-    return _read(client, made)
+    return read(client, made)
 
 
 def open_page(client: stripe.StripeClient, order: MembershipPageOrder) -> CheckoutPage:
     """Make the page on which a patient starts a membership."""
-    ours = _ours(order.membership_id)
+    ours = ours_of(order.membership_id)
     params: dict[str, Any] = {
         "mode": "subscription",
         "client_reference_id": str(order.membership_id),
@@ -82,20 +87,28 @@ def open_page(client: stripe.StripeClient, order: MembershipPageOrder) -> Checko
 
 def find(client: stripe.StripeClient, subscription_id: str) -> Subscription:
     """Return one subscription as it is now."""
-    return _read(client, client.v1.subscriptions.retrieve(subscription_id))
+    made = client.v1.subscriptions.retrieve(subscription_id, {"expand": ["default_payment_method"]})
+    return read(client, made)
 
 
 def made_for(
     client: stripe.StripeClient, customer_id: str, membership_id: UUID
 ) -> Sequence[Subscription]:
     """Return what a customer has for one membership, the oldest first."""
-    page = client.v1.subscriptions.list({"customer": customer_id, "status": "all", "limit": _PAGE})
+    page = client.v1.subscriptions.list(
+        {
+            "customer": customer_id,
+            "status": "all",
+            "limit": _PAGE,
+            "expand": ["data.default_payment_method"],
+        }
+    )
     found = [
         made
         for made in page.auto_paging_iter()
         if reading.ours(made).get("membership_id") == str(membership_id)
     ]
-    return [_read(client, made) for made in reversed(found)]
+    return [read(client, made) for made in reversed(found)]
 
 
 def of_invoice(client: stripe.StripeClient, invoice_id: str) -> str | None:
@@ -105,18 +118,69 @@ def of_invoice(client: stripe.StripeClient, invoice_id: str) -> str | None:
     return reading.id_of(details.subscription) if details else None
 
 
-def _ours(membership_id: UUID) -> dict[str, str]:
+def ours_of(membership_id: UUID) -> dict[str, str]:
+    """Return what marks an object at Stripe as one of a membership of ours."""
     return {"application": reading.APPLICATION, "membership_id": str(membership_id)}
 
 
-def _read(client: stripe.StripeClient, made: stripe.Subscription) -> Subscription:
+def read(client: stripe.StripeClient, made: stripe.Subscription) -> Subscription:
+    """Read a subscription whose default payment method is expanded."""
     return Subscription(
         id=made.id,
         membership_id=reading.uuid_of(reading.ours(made).get("membership_id")),
         status=SubscriptionStatus(made.status),
-        ended_at=datetime.fromtimestamp(made.ended_at, UTC) if made.ended_at else None,
+        ended_at=_instant(made.ended_at),
         payments=list(_payments(client, made)),
+        terms=_terms(made),
+        unpaid=_unpaid(client, made.id) if made.status in _OWING else None,
     )
+
+
+def _terms(made: stripe.Subscription) -> Terms:
+    item = made.items.data[0]  # a membership is of one plan
+    method = made.default_payment_method
+    card = method.card if isinstance(method, stripe.PaymentMethod) else None
+    return Terms(
+        customer_id=reading.id_of(made.customer) or "",
+        item_id=item.id,
+        price_id=item.price.id,
+        anchor_at=datetime.fromtimestamp(made.billing_cycle_anchor, UTC),
+        period_ends_at=datetime.fromtimestamp(item.current_period_end, UTC),
+        cancels_at=_instant(made.cancel_at),
+        cancels_with_period=made.cancel_at_period_end,
+        is_paused=made.pause_collection is not None,
+        card=Card(card.brand, card.last4) if card else None,
+    )
+
+
+def _unpaid(client: stripe.StripeClient, subscription_id: str) -> UnpaidInvoice | None:
+    """Return the newest month that waits for its money, with what the bank said last."""
+    page = client.v1.invoices.list(
+        {
+            "subscription": subscription_id,
+            "status": "open",
+            "limit": 1,
+            "expand": ["data.payments"],
+        }
+    )
+    for invoice in page.data:
+        code = None
+        for payment in invoice.payments.data if invoice.payments else []:
+            if intent_id := reading.id_of(payment.payment.payment_intent):
+                error = client.v1.payment_intents.retrieve(intent_id).last_payment_error
+                code = (error.decline_code or error.code) if error else code
+        since = invoice.status_transitions.finalized_at or invoice.created
+        return UnpaidInvoice(
+            id=invoice.id,
+            since=datetime.fromtimestamp(since, UTC),
+            retry_at=_instant(invoice.next_payment_attempt),
+            decline_code=code,
+        )
+    return None
+
+
+def _instant(seconds: int | None) -> datetime | None:
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _payments(

@@ -31,7 +31,16 @@ def checkout(session: stripe.checkout.Session) -> Checkout:
         and getattr(intent, "status", None) in _NEVER,
         membership_id=uuid_of(ours(session).get("membership_id")),
         subscription_id=id_of(session.subscription),
+        card_method_id=_set_up_card(session.setup_intent),
+        is_for_card=session.mode == "setup",
     )
+
+
+def _set_up_card(intent: object) -> str | None:
+    """Return the card that was given for later, once its bank has agreed."""
+    if isinstance(intent, stripe.SetupIntent) and intent.status == "succeeded":
+        return id_of(intent.payment_method)
+    return None
 
 
 def card_payment(intent: stripe.PaymentIntent, customer_id: str | None) -> CardPayment:

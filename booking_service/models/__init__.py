@@ -20,6 +20,7 @@ from booking_service.models.desk_counts import DeskCount
 from booking_service.models.disputes import BLOCKING, Dispute, DisputeStatus
 from booking_service.models.idempotency import IdempotentAnswer
 from booking_service.models.ledger import Account, EntryKind, JournalEntry, JournalLine
+from booking_service.models.membership_changes import ChangeKind, MembershipChange
 from booking_service.models.memberships import ChargeStatus, Membership, MembershipStatus, Tender
 from booking_service.models.notifications import Channel, Notification, NotificationStatus
 from booking_service.models.offers import ON_SALE, Offer, Plan
@@ -82,6 +83,7 @@ __all__ = [
     "CaseAction",
     "CaseStatus",
     "CaseType",
+    "ChangeKind",
     "Channel",
     "ChargeStatus",
     "DeskCount",
@@ -96,6 +98,7 @@ __all__ = [
     "JournalLine",
     "LinkRequest",
     "Membership",
+    "MembershipChange",
     "MembershipStatus",
     "Notification",
     "NotificationStatus",

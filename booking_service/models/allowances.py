@@ -33,6 +33,7 @@ _PAST_DUE: Final = Sentence(
     "The last payment of the membership didn't go through. Once it is paid, visits can be booked "
     "again."
 )
+_PAUSED: Final = Sentence("The membership is paused. Once it goes on, visits can be booked again.")
 _OVER: Final = Sentence("The membership has ended, so no more visits can be booked with it.")
 _CLOSED: Final = {
     MembershipStatus.PENDING: _NOT_YET,
@@ -68,6 +69,8 @@ class Allowance:
         membership = self.membership
         if membership.status is not MembershipStatus.ACTIVE or membership.active_at is None:
             return _CLOSED.get(membership.status, _NOT_YET)
+        if membership.paused_at is not None:
+            return _PAUSED
         if not self.covers(at):
             return Sentence("The membership ends before that day. Choose an earlier one.")
         return None
@@ -105,7 +108,8 @@ class Allowance:
 
 def is_covered(membership: Membership, at: datetime) -> bool:
     """Return whether a visit at an instant is before the end of its membership, as it is known."""
-    return membership.ended_at is None or at < membership.ended_at
+    end = membership.ended_at or membership.cancels_at
+    return end is None or at < end
 
 
 def _months_later(day: date, months: int) -> date:

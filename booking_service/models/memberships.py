@@ -66,11 +66,27 @@ class Membership(Base):
             unique=True,
             postgresql_where=text("status IN ('pending', 'active', 'past_due')"),
         ),
+        Index(
+            "ix_memberships_past_due",
+            "past_due_since",
+            postgresql_where=text("status = 'past_due'"),
+        ),
         CheckConstraint("amount_cents > 0", name="amount_positive"),
         CheckConstraint(
             "tender <> 'recorded' OR reference IS NOT NULL", name="recorded_has_reference"
         ),
         CheckConstraint("status <> 'active' OR charge_status = 'paid'", name="active_is_paid"),
+        CheckConstraint(
+            "status IN ('active', 'past_due')"
+            " OR num_nonnulls(paused_at, cancels_at, next_plan_id) = 0",
+            name="changes_while_running",
+        ),
+        CheckConstraint(
+            "status = 'past_due' OR num_nonnulls(past_due_since, past_due_code, retry_at) = 0",
+            name="owes_while_past_due",
+        ),
+        CheckConstraint("next_plan_id <> plan_id", name="next_plan_is_another"),
+        CheckConstraint("num_nulls(card_brand, card_last4) <> 1", name="card_is_whole"),
     )
 
     patient_id: Mapped[UUID] = mapped_column(ForeignKey("patients.id"))
@@ -93,8 +109,33 @@ class Membership(Base):
     stripe_checkout_session_id: Mapped[str | None] = mapped_column(unique=True)
     checkout_url: Mapped[str | None]
 
-    plan: Mapped[Plan] = relationship(lazy="raise")
+    # Where it stands, as Stripe's billing said last; without Stripe, as the desk decided.
+    next_plan_id: Mapped[UUID | None] = mapped_column(ForeignKey("plans.id"))  # with next charge
+    billing_anchor_at: Mapped[datetime | None]  # periods are months counted from here
+    period_ends_at: Mapped[datetime | None]  # the next charge
+    cancels_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    past_due_since: Mapped[datetime | None]
+    past_due_code: Mapped[str | None]  # the bank's decline code
+    retry_at: Mapped[datetime | None]  # when Stripe tries the unpaid month again
+    failed_invoice_id: Mapped[str | None]  # the last the patient was told of; stays when it is paid
+    card_brand: Mapped[str | None]
+    card_last4: Mapped[str | None]
+    looked_up_at: Mapped[datetime | None]  # when Stripe was asked for all this
+
+    # The page of Stripe's on which the patient gives another card.
+    card_page_made_at: Mapped[datetime | None]
+    card_page_id: Mapped[str | None] = mapped_column(unique=True)
+    card_page_url: Mapped[str | None]
+
+    plan: Mapped[Plan] = relationship(lazy="raise", foreign_keys=plan_id)
+    next_plan: Mapped[Plan | None] = relationship(lazy="raise", foreign_keys=next_plan_id)
     patient: Mapped[Patient] = relationship(lazy="raise")
+
+    @property
+    def is_running(self) -> bool:
+        """Whether months are charged, or would be if it were not paused or past due."""
+        return self.status in (MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE)
 
     def may_become(self, status: MembershipStatus) -> bool:
         """Return whether `status` would be news, and one that may follow."""
@@ -111,4 +152,8 @@ class Membership(Base):
         if status not in _NEXT[self.status]:
             raise IllegalTransition(f"membership {self.id}: {self.status} -> {status}")
         self.status = status
+        if status is not MembershipStatus.PAST_DUE:
+            self.past_due_since = self.past_due_code = self.retry_at = None
+        if not self.is_running:
+            self.paused_at = self.cancels_at = self.next_plan_id = None
         return True

@@ -27,6 +27,9 @@ class Topic(StrEnum):
     AGREEMENT_TO_SIGN = "notifications.agreement_to_sign"  # about a booking
     AGREEMENT_SIGNED = "notifications.agreement_signed"  # about a signature
     MEMBERSHIP_DUE = "memberships.start"
+    MEMBERSHIP_CHANGED = "memberships.change"  # about what was decided
+    PAYMENT_FAILED = "notifications.payment_failed"  # about the audit row of noting it
+    CARD_LINK_SENT = "notifications.card_link"  # about the audit row of sending it
     MEMBERSHIP_STARTED = "notifications.membership_started"
     REFUND_REQUESTED = "refunds.execute"
     REFUND_SENT = "notifications.refund_sent"

@@ -21,6 +21,7 @@ class Practice(Base):
         CheckConstraint("grid_minutes > 0", name="grid_positive"),
         CheckConstraint("offer_minutes > 0", name="offer_positive"),
         CheckConstraint("no_show_after_minutes >= 0", name="no_show_not_before_visit"),
+        CheckConstraint("notice_days BETWEEN 0 AND 365", name="notice_within_a_year"),
         CheckConstraint(
             "0 < last_reminder_hours AND last_reminder_hours + 4 < first_reminder_hours",
             name="reminders_in_order",
@@ -51,6 +52,8 @@ class Practice(Base):
     offer_minutes: Mapped[int] = mapped_column(default=30, server_default="30")
     # So long after the start of a visit, and not before, the desk may say that nobody came.
     no_show_after_minutes: Mapped[int] = mapped_column(default=10, server_default="10")
+    # A membership ends with the first period that ends at least so many days after cancelling.
+    notice_days: Mapped[int] = mapped_column(default=0, server_default="0")
 
     @property
     def called(self) -> str:

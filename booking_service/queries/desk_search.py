@@ -39,17 +39,17 @@ def find(words: str) -> Found | None:
     Digits are the end of a phone number or a card's last four; a text with @ is the beginning of an
     e-mail address; anything else is a booking code or, word by word, parts of a name.
     """
-    fits = _fits(words.strip())
-    if fits is None:
+    fitting = fits(words)
+    if fitting is None:
         return None
     zone = db.session.scalars(select(Practice)).one().zone
     begins, ends = day_bounds(local_day(utc_now(), zone), zone)
     starts = Booking.starts_at
     return Found(
         zone=zone,
-        today=_visits(and_(fits, starts >= begins, starts < ends), starts.asc()),
-        ahead=_visits(and_(fits, starts >= ends), starts.asc()),
-        past=_visits(and_(fits, starts < begins), starts.desc()),
+        today=_visits(and_(fitting, starts >= begins, starts < ends), starts.asc()),
+        ahead=_visits(and_(fitting, starts >= ends), starts.asc()),
+        past=_visits(and_(fitting, starts < begins), starts.desc()),
     )
 
 
@@ -73,7 +73,9 @@ def _digits(words: str) -> str:
     return "" if is_words else "".join(letter for letter in words if letter.isdigit())
 
 
-def _fits(words: str) -> ColumnElement[bool] | None:
+def fits(words: str) -> ColumnElement[bool] | None:
+    """Return which bookings fit what was typed, or None when that is too little to look for."""
+    words = words.strip()
     they = people(words)
     if they is None:
         return None
@@ -85,10 +87,10 @@ def _fits(words: str) -> ColumnElement[bool] | None:
     return or_(is_theirs, Booking.code.icontains(words, autoescape=True))
 
 
-def _visits(fits: ColumnElement[bool], order: UnaryExpression[datetime]) -> list[Visit]:
+def _visits(fitting: ColumnElement[bool], order: UnaryExpression[datetime]) -> list[Visit]:
     bookings = db.session.scalars(
         select(Booking)
-        .where(fits, Booking.status.in_(VISITS))
+        .where(fitting, Booking.status.in_(VISITS))
         .options(*WITH_PEOPLE)
         .order_by(order, Booking.id)
         .limit(_MOST)

@@ -30,6 +30,7 @@ from booking_service.services import (
     attempts,
     cases,
     ledger,
+    membership_facts,
     membership_money,
     memberships,
     outbox,
@@ -100,6 +101,7 @@ def activate(session: Session, membership_id: UUID, made: Subscription | None) -
     membership.stripe_subscription_id = made.id if made else None
     membership.charge_status = ChargeStatus.PAID
     membership.active_at = utc_now()
+    membership_facts.begin(membership, made)
     memberships.move(session, membership, MembershipStatus.ACTIVE)
     attempts.end(session, membership.id, "paid")
     session.flush()

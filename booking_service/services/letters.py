@@ -71,6 +71,7 @@ class PostOffice:
             pages = {
                 "visit_url": self._visit(booking),
                 "agree_url": self._links.agree(booking.id, booking.link_version),
+                "card_url": self._links.card(booking.id, booking.link_version),
                 "book_url": self._links.book("missed-visit"),
             }
         visits = [(visit, self._visit(visit)) for visit in facts.get("visits", ())]

@@ -1,8 +1,7 @@
 """What Stripe tells about memberships: looked up, and followed as far as it makes sense."""
 
 import logging
-from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import select
@@ -10,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import transaction
-from booking_service.gateways.memberships import Subscription, SubscriptionStatus
+from booking_service.gateways.memberships import Subscription
 from booking_service.gateways.payments import PaymentGateway
 from booking_service.models import (
     Actor,
@@ -20,21 +19,13 @@ from booking_service.models import (
     Refund,
     RefundReason,
 )
-from booking_service.services import audit, first_payments, memberships
+from booking_service.services import audit, first_payments, membership_facts, memberships
+from booking_service.services.membership_facts import MEANS
 
 log: Final = logging.getLogger(__name__)
 
 # Whoever leaves sooner after the first visit was refunded is shown to finance.
 _EARLY: Final = timedelta(days=14)
-
-# What is not here says nothing: it has not begun, or a person paused it at Stripe.
-_MEANS: Final[Mapping[SubscriptionStatus, MembershipStatus]] = {
-    SubscriptionStatus.ACTIVE: MembershipStatus.ACTIVE,
-    SubscriptionStatus.TRIALING: MembershipStatus.ACTIVE,
-    SubscriptionStatus.PAST_DUE: MembershipStatus.PAST_DUE,
-    SubscriptionStatus.UNPAID: MembershipStatus.PAST_DUE,
-    SubscriptionStatus.CANCELED: MembershipStatus.CANCELLED,
-}
 
 
 def subscription_changed(subscription_id: str, gateway: PaymentGateway) -> None:
@@ -43,6 +34,7 @@ def subscription_changed(subscription_id: str, gateway: PaymentGateway) -> None:
     In any order and number: the state of now is looked up, and what ended does not come back. A
     promise that was kept stays kept, whatever becomes of the membership.
     """
+    looked_up_at = utc_now()
     found = gateway.find_subscription(subscription_id)
     if found.membership_id is None:
         return  # another application's
@@ -54,7 +46,7 @@ def subscription_changed(subscription_id: str, gateway: PaymentGateway) -> None:
             first_payments.activate(session, found.membership_id, found)
         membership = memberships.with_patient(session, found.membership_id)
         if membership.stripe_subscription_id == found.id:
-            _follow(session, membership, found)
+            follow(session, membership, found, looked_up_at)
 
 
 def invoice_changed(invoice_id: str, gateway: PaymentGateway) -> None:
@@ -64,14 +56,36 @@ def invoice_changed(invoice_id: str, gateway: PaymentGateway) -> None:
         subscription_changed(subscription_id, gateway)
 
 
-def _follow(session: Session, membership: Membership, found: Subscription) -> None:
-    status = _MEANS.get(found.status)
-    if status is None or not membership.may_become(status):
+def follow(
+    session: Session, membership: Membership, found: Subscription, looked_up_at: datetime
+) -> None:
+    """Bring a membership to where it stands at Stripe, unless we know something newer.
+
+    What was looked up earlier and comes later is old: the change in between has news of its own.
+
+    Args:
+        session: the caller's transaction.
+        membership: the locked row that `found` is about.
+        found: what Stripe said.
+        looked_up_at: when it was asked.
+    """
+    known_at = membership.looked_up_at
+    status = MEANS.get(found.status)
+    is_old = known_at is not None and looked_up_at < known_at
+    # What has ended does not come back, so that it is true however old.
+    if is_old and not found.is_over:
         return
-    memberships.move(session, membership, status)
-    if status is MembershipStatus.CANCELLED:
-        membership.ended_at = found.ended_at or utc_now()
-        _note_if_early(session, membership)
+    if status is not None and membership.may_become(status):
+        memberships.move(session, membership, status)
+        if status is MembershipStatus.CANCELLED:
+            end(session, membership, found.ended_at or utc_now())
+    membership_facts.take(session, membership, found, looked_up_at)
+
+
+def end(session: Session, membership: Membership, at: datetime) -> None:
+    """Note when a membership ended, and whether that was early."""
+    membership.ended_at = at
+    _note_if_early(session, membership)
 
 
 def _note_if_early(session: Session, membership: Membership) -> None:

@@ -19,6 +19,7 @@ from booking_service.models import (
     BookingStatus,
     Dispute,
     Membership,
+    MembershipStatus,
     Patient,
     Payment,
     Practice,
@@ -242,6 +243,29 @@ def _started(session: Session, membership_id: UUID) -> dict[str, Any]:
     return {**_visit(session, membership.booking_id), "membership": membership, "refund": None}
 
 
+def _payment_failed(session: Session, noted_id: UUID) -> dict[str, Any] | None:
+    """A failed month is told of while it is unpaid, unless a later one failed, too."""
+    noted = session.get_one(AuditRow, noted_id)
+    facts = _by_card(session, noted.subject_id)
+    if facts is None:
+        return None
+    membership: Membership = facts["membership"]
+    is_newest = membership.failed_invoice_id == noted.after["invoice"]
+    return facts if is_newest and membership.status is MembershipStatus.PAST_DUE else None
+
+
+def _card_link(session: Session, sent_id: UUID) -> dict[str, Any] | None:
+    return _by_card(session, session.get_one(AuditRow, sent_id).subject_id)
+
+
+def _by_card(session: Session, membership_id: UUID) -> dict[str, Any] | None:
+    """A membership is told of its card while it runs, and has one."""
+    membership = _membership(session, membership_id)
+    if not membership.is_running or membership.stripe_subscription_id is None:
+        return None
+    return {**_visit(session, membership.booking_id), "membership": membership}
+
+
 def _refund_sent(session: Session, refund_id: UUID) -> dict[str, Any] | None:
     facts = _refund(session, refund_id)
     on_its_way = facts["refund"].status in (
@@ -293,6 +317,7 @@ def _membership(session: Session, membership_id: UUID) -> Membership:
         select(Membership)
         .where(Membership.id == membership_id)
         .options(joinedload(Membership.plan))
+        .execution_options(populate_existing=True)
     ).one()
 
 
@@ -311,6 +336,8 @@ _FACTS: Final[Mapping[Topic, Callable[[Session, UUID], dict[str, Any] | None]]] 
     Topic.AGREEMENT_TO_SIGN: _to_sign,
     Topic.AGREEMENT_SIGNED: _agreed,
     Topic.MEMBERSHIP_STARTED: _started,
+    Topic.PAYMENT_FAILED: _payment_failed,
+    Topic.CARD_LINK_SENT: _card_link,
     Topic.REFUND_SENT: _refund_sent,
     Topic.REFUND_FAILED: _refund_failed,
     Topic.REFUND_SETTLED_OTHERWISE: _refund_settled_otherwise,

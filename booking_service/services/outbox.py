@@ -26,6 +26,7 @@ NOBODY: Final = UUID(int=0)  # what a case is about that concerns the whole serv
 _AT_STRIPE: Final = frozenset(
     {
         Topic.MEMBERSHIP_DUE,
+        Topic.MEMBERSHIP_CHANGED,
         Topic.REFUND_REQUESTED,
         Topic.WEBHOOK_RECEIVED,
         Topic.RECONCILIATION_ASKED,

@@ -17,6 +17,7 @@ from booking_service.models import Topic, WebhookEvent
 from booking_service.services import (
     checkout,
     disputes,
+    membership_cards,
     membership_news,
     membership_pages,
     outbox,
@@ -30,9 +31,11 @@ _STRIPE_TRIES_FOR: Final = timedelta(days=3)
 
 
 def _page_changed(session_id: str, gateway: BooksGateway) -> None:
-    """Hand a payment page over by what is paid on it: a first visit, or a membership."""
+    """Hand a payment page over by what it is for: a first visit, a membership, or its card."""
     found = gateway.find_checkout(session_id)
-    if found.membership_id is None:
+    if found.is_for_card:
+        membership_cards.write_down(found, gateway)
+    elif found.membership_id is None:
         checkout.bring_up_to_date(found, gateway)
     else:
         membership_pages.write_down(found, gateway)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from booking_service.simulator.account import Account, new_id
 from booking_service.simulator.checks import Json
+from booking_service.simulator.errors import invalid, not_simulated
 
 
 def item(
@@ -15,8 +16,44 @@ def item(
     `end` shortens it: a trial's end, or the moment later periods are counted from.
     """
     now = account.clock.now()
+    return account.new(
+        "subscription_item",
+        new_id("si", 14),
+        subscription=subscription_id,
+        price=price,
+        plan=_plan(account, price),
+        quantity=quantity,
+        current_period_start=now,
+        current_period_end=end or one_period_after(now, price["recurring"]),
+    )
+
+
+def with_prices(account: Account, subscription: Json, wanted: dict[str, Json]) -> Json:
+    """Give items other prices, which hold from the next period on; return the list of items.
+
+    Raises:
+        StripeError: an item is none of the subscription's, or its period would be another.
+    """
+    known = {one["id"]: one for one in subscription["items"]["data"]}
+    for id_, price in wanted.items():
+        if id_ not in known:
+            raise invalid(f"No such subscription item: '{id_}'", "items", "resource_missing")
+        if _length(known[id_]["price"]) != _length(price):
+            raise not_simulated("a price with another interval")
+        changed = known[id_] | {"price": price, "plan": _plan(account, price)}
+        known[id_] = account.save(changed)
+    items: Json = subscription["items"] | {"data": list(known.values())}
+    return items
+
+
+def _length(price: Json) -> tuple[str, int]:
+    return price["recurring"]["interval"], price["recurring"]["interval_count"]
+
+
+def _plan(account: Account, price: Json) -> Json:
+    """Return the older form of a price, which an item still has beside it."""
     recurring = price["recurring"]
-    plan = account.blank(
+    return account.blank(
         "Plan",
         "stripe._plan",
         id=price["id"],
@@ -31,16 +68,6 @@ def item(
         metadata=price["metadata"],
         product=price["product"],
         usage_type="licensed",
-    )
-    return account.new(
-        "subscription_item",
-        new_id("si", 14),
-        subscription=subscription_id,
-        price=price,
-        plan=plan,
-        quantity=quantity,
-        current_period_start=now,
-        current_period_end=end or one_period_after(now, recurring),
     )
 
 

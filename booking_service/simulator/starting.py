@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from booking_service.simulator import billing, collecting, periods, standing
+from booking_service.simulator import billing, collecting, pausing, periods, standing
 from booking_service.simulator.account import Account, new_id
 from booking_service.simulator.charging import Attempt
 from booking_service.simulator.checks import Json
@@ -184,7 +184,10 @@ def _turn(account: Account, subscription: Json) -> None:
         latest_invoice=invoice["id"],
         status=status,
     )
-    account.after(_DRAFT_FOR, collecting.FINALIZES, invoice["id"])
+    if subscription["pause_collection"]:
+        pausing.void(account, invoice)
+    else:
+        account.after(_DRAFT_FOR, collecting.FINALIZES, invoice["id"])
     _plan(account, subscription)
 
 

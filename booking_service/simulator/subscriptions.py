@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from booking_service.simulator import customers, prices, standing, starting
+from booking_service.simulator import customers, pausing, periods, prices, standing, starting
 from booking_service.simulator.account import Account, merged_metadata
 from booking_service.simulator.checks import Json
 from booking_service.simulator.errors import StripeError, invalid, not_simulated
@@ -90,7 +90,10 @@ def _create(call: Call) -> Json:
     "cancel_at_period_end",
     "default_payment_method",
     "description",
+    "items.id",
+    "items.price",
     "metadata",
+    "pause_collection",
     "trial_end",
     "proration_behavior",
 )
@@ -106,12 +109,28 @@ def _update(call: Call) -> Json:
     if call.get("default_payment_method"):
         card = _card(call, customer, is_needed=True)
         changes["default_payment_method"] = card and card["id"]
+    if "pause_collection" in call.params:
+        changes["pause_collection"] = pausing.wanted(call)
+    if call.get("items"):
+        changes["items"] = periods.with_prices(account, subscription, _swapped(call))
     with on_clock_of(account, customer):
         changes |= _ending(call, subscription)
         account.change(subscription, standing.UPDATED, **changes)
         if call.get("trial_end"):
             starting.end_trial(account, subscription, _moment(call, "trial_end"))
     return account.get("subscription", subscription["id"])
+
+
+def _swapped(call: Call) -> dict[str, Json]:
+    """Return the prices that items are to have, by the items' ids."""
+    if call.get("proration_behavior") != "none":
+        raise not_simulated("another price with a proration_behavior other than none")
+    wanted = {}
+    for at, item in enumerate(call.get("items")):
+        if not item.get("id") or not item.get("price"):
+            raise not_simulated("items that are added or taken away")
+        wanted[item["id"]] = recurring_price(call.account, item["price"], f"items[{at}][price]")
+    return wanted
 
 
 def _ending(call: Call, subscription: Json) -> Json:

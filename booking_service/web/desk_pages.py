@@ -114,7 +114,11 @@ def picked(shown: VisitView) -> UUID | None:
 
 def _declined(shown: VisitView) -> str:
     """Return why the bank said no, when it is something the patient can act on."""
-    code = shown.membership.decline_code if shown.membership else None
+    return decline_words(shown.membership.decline_code if shown.membership else None)
+
+
+def decline_words(code: str | None) -> str:
+    """Return why a bank said no, when it is something the patient can act on."""
     return _DECLINES.get(code or "", "The bank said no and gave no reason.")
 
 

@@ -135,3 +135,11 @@ def read_case_filter(args: MultiDict[str, str], me: UUID | None) -> CaseFilter:
         is_overdue=args.get("overdue") == "1",
         q=args.get("q", "").strip(),
     )
+
+
+def read_instant(form: MultiDict[str, str], name: str) -> datetime | None:
+    """Read an instant that a page wrote into its form; None when it is not one."""
+    try:
+        return datetime.fromisoformat(form.get(name, ""))
+    except ValueError:
+        return None

@@ -14,10 +14,11 @@ from booking_service.links import Purpose
 from booking_service.models import BookingKind, BookingStatus, RefundReason
 from booking_service.queries import agreements, patient_pages, visit_links
 from booking_service.queries import follow_ups as plans
+from booking_service.queries import member as members
 from booking_service.queries import waitlist as waiting
 from booking_service.queries.patient_pages import BookingView
 from booking_service.services import waitlist
-from booking_service.web import changes, follow_ups, holding, languages
+from booking_service.web import changes, follow_ups, holding, languages, own_membership
 from booking_service.web.forms import Pick
 from booking_service.web.security import open_to_all
 
@@ -25,6 +26,7 @@ bp = Blueprint("visit", __name__, url_prefix="/v/<token>")
 bp.before_request(open_to_all)
 bp.register_blueprint(changes.bp)
 bp.register_blueprint(follow_ups.bp)
+bp.register_blueprint(own_membership.bp)
 
 _EARLY: Final = timedelta(minutes=10)
 
@@ -107,6 +109,7 @@ def _page(token: str, notice: str | None = None) -> str:
         is_signed=agreements.signed(booking.id) is not None,
         to_sign=_to_sign(booking),
         waits=waiting.waits(booking.id),
+        joined=members.of_booking(booking.id),
         opening=opening,
         member=plans.member(booking.id),
         allowance=plans.of_visit(booking.id),

@@ -467,6 +467,27 @@ def agreement_copy(stage: Stage) -> str:
     return stage.visit(booking_id, "/agreement")
 
 
+def _joined(stage: Stage, page: str = "") -> str:
+    """The page of somebody who became a member."""
+    visit = factories.converted(
+        stage.stripe, slot=factories.free_slot(), name=stage.name, language=stage.language
+    )
+    stage.work()
+    return stage.visit(visit.booking_id, page)
+
+
+def own_membership(stage: Stage) -> str:
+    return _joined(stage)
+
+
+def own_membership_cancel(stage: Stage) -> str:
+    return _joined(stage, "/membership/cancel")
+
+
+def own_membership_card(stage: Stage) -> str:
+    return _joined(stage, "/membership/card")
+
+
 PATIENT_SCREENS = (
     *(offer, offer_without_times, times, times_of_an_evening, times_that_are_none, time_just_taken),
     *(terms, privacy, not_there, link_not_valid, link_that_was_replaced, embedded),
@@ -491,4 +512,5 @@ PATIENT_SCREENS = (
     *(member_with_visits, book_a_visit, book_a_visit_with_none_left, follow_up, move_a_follow_up),
     *(cancel_a_follow_up, cancel_a_follow_up_late, follow_up_cancelled_late),
     *(follow_up_not_included,),
+    *(own_membership, own_membership_cancel, own_membership_card),
 )

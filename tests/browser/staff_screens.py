@@ -3,10 +3,18 @@
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
+from uuid import UUID
 
 from playwright.sync_api import Page
 
-from booking_service.models import Booking, CaseType, RefundStatus, Tender
+from booking_service.models import (
+    Booking,
+    CaseType,
+    Membership,
+    MembershipStatus,
+    RefundStatus,
+    Tender,
+)
 from booking_service.services import memberships, reconciliation, visit_steps
 from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
@@ -253,6 +261,60 @@ def search_that_finds(stage: Stage) -> Shown:
     return Shown("/desk", look_for_a_name)
 
 
+def no_members(_: Stage) -> str:
+    return "/desk/members"
+
+
+def members_(stage: Stage) -> str:
+    """Members in several states, one of whom owes a month."""
+    day(stage)
+    [joined] = factories.all_of(Membership)
+    owes = {"status": MembershipStatus.PAST_DUE, "past_due_since": stage.noon}
+    factories.change(Membership, joined.id, **owes)
+    return "/desk/members"
+
+
+def _member_of(stage: Stage, **facts: object) -> str:
+    """Somebody who became a member, put where no step leads so fast; the address of the page."""
+    member(stage)
+    newest = max(factories.all_of(Membership), key=lambda one: one.decided_at)
+    if facts:
+        factories.change(Membership, newest.id, **facts)
+    return f"/desk/members/{newest.id}"
+
+
+def a_member(stage: Stage) -> str:
+    return _member_of(stage)
+
+
+def member_past_due(stage: Stage) -> str:
+    at = stage.noon
+    return _member_of(
+        stage,
+        status=MembershipStatus.PAST_DUE,
+        past_due_since=at,
+        past_due_code="expired_card",
+        retry_at=at + timedelta(days=3),
+    )
+
+
+def member_ending(stage: Stage) -> str:
+    at = stage.noon
+    return _member_of(stage, paused_at=at, cancels_at=at + timedelta(days=30))
+
+
+def member_refused(stage: Stage) -> Shown:
+    """The date has moved on between reading and pressing."""
+    path = _member_of(stage)
+    id_ = path.rpartition("/")[2]
+
+    def press_late(page: Page) -> None:
+        factories.change(Membership, UUID(id_), period_ends_at=stage.noon + timedelta(days=20))
+        press("Cancel for")(page)
+
+    return Shown(path, press_late)
+
+
 def not_open_to_the_desk(_: Stage) -> str:
     return "/finance/refunds"
 
@@ -338,6 +400,7 @@ DESK_SCREENS = (
     *(search, search_that_finds, not_open_to_the_desk),
     *(checked_in_just_now, not_undone, too_early_for_a_no_show, keys, locked, not_unlocked),
     *(pin, pin_refused, printed, printed_empty),
+    *(no_members, members_, a_member, member_past_due, member_ending, member_refused),
 )
 FINANCE_SCREENS = (
     *(no_refunds, refunds, refund, no_cases, cases, case, case_that_waits_for_another),

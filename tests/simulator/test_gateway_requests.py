@@ -7,10 +7,12 @@ from uuid import uuid4
 import pytest
 
 from booking_service import clock
-from booking_service.gateways.memberships import MembershipPageOrder
+from booking_service.errors import GatewayRefused
+from booking_service.gateways.memberships import CardPageOrder, ChangeOrder, MembershipPageOrder
 from booking_service.gateways.payments import CheckoutOrder, RefundOrder, SubscriptionOrder
 from booking_service.gateways.stripe import StripeGateway
 from booking_service.languages import Language
+from booking_service.models import ChangeKind
 from booking_service.simulator import create_simulator  # noqa: F401 - registers the operations
 from booking_service.simulator.checks import read_params
 from booking_service.simulator.contract import contract_of
@@ -80,6 +82,7 @@ def drive(gateway, stripe) -> set[str]:
             idempotency_key="membership-page:1",
         )
     )
+    change_and_recard(spy, made, price, card.customer_id, card.payment_method_id, stripe)
     since = clock.utc_now() - timedelta(days=1)
     for listed in (spy.movements, spy.membership_payments, spy.all_refunds, spy.all_payouts):
         list(listed(since))
@@ -91,6 +94,42 @@ def drive(gateway, stripe) -> set[str]:
     spy.available_cents()
     list(spy.undelivered_events(clock.utc_now()))
     return spy.called
+
+
+def change_and_recard(spy, made, price, customer_id, method_id, stripe) -> None:
+    """Change a membership in every way, and give it another card."""
+    terms = made.terms
+    far = terms.period_ends_at + timedelta(days=31)
+    for number, (kind, ends_at) in enumerate(
+        [
+            (ChangeKind.PAUSE, None),
+            (ChangeKind.RESUME, None),
+            (ChangeKind.PLAN, None),
+            (ChangeKind.CANCEL, terms.period_ends_at),
+            (ChangeKind.KEEP, None),
+            (ChangeKind.CANCEL, far),
+            (ChangeKind.KEEP, None),
+            (ChangeKind.CANCEL_NOW, None),
+        ]
+    ):
+        terms = spy.find_subscription(made.id).terms
+        order = ChangeOrder(made.id, terms, kind, price, ends_at, f"membership-change:{number}")
+        if kind is ChangeKind.CANCEL_NOW:
+            spy.open_card_page(
+                CardPageOrder(
+                    membership_id=uuid4(),
+                    customer_id=customer_id,
+                    currency="usd",
+                    expires_at=clock.utc_now() + timedelta(hours=23),
+                    return_url="https://visits.example/v/1/membership/card",
+                    language=Language.ES,
+                    idempotency_key="card-page:1",
+                )
+            )
+            spy.use_card(made.id, method_id, "card:1")
+        spy.change_membership(order)
+    with pytest.raises(GatewayRefused):
+        spy.retry_invoice(stripe.subscriptions()[0]["latest_invoice"], "retry:1")
 
 
 def operation_of(contract, entry):

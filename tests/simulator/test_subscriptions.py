@@ -128,3 +128,53 @@ def test_a_period_ends_where_the_calendar_says(start, interval, count, end):
     ended = one_period_after(began, {"interval": interval, "interval_count": count})
 
     assert datetime.fromtimestamp(ended, UTC) == datetime(*end, tzinfo=UTC)
+
+
+def test_a_paused_subscription_goes_on_without_being_charged(sim):
+    made = subscribe(sim, *sim.with_saved_card(), sim.plan())
+    subscriptions = sim.stripe.v1.subscriptions
+    paused = subscriptions.update(made.id, {"pause_collection": {"behavior": "void"}})
+    assert (paused.status, paused.pause_collection.behavior) == ("active", "void")
+
+    sim.advance(32 * 86_400)
+
+    by_subscription = {"subscription": made.id}
+    listed = sim.stripe.v1.invoices.list(by_subscription).data
+    assert [one.status for one in listed] == ["void", "paid"]
+    assert subscriptions.update(made.id, {"pause_collection": ""}).pause_collection is None
+
+
+def test_only_what_is_simulated_of_a_pause_is_taken(sim):
+    made = subscribe(sim, *sim.with_saved_card(), sim.plan())
+
+    for wrong in ({"behavior": "keep_as_draft"}, {"behavior": "void", "resumes_at": 2_000_000_000}):
+        with pytest.raises(stripe.APIError) as caught:
+            sim.stripe.v1.subscriptions.update(made.id, {"pause_collection": wrong})
+        assert caught.value.http_status == 501
+
+
+def test_another_price_is_billed_with_the_next_period(sim):
+    made = subscribe(sim, *sim.with_saved_card(), sim.plan())
+    other = sim.stripe.v1.prices.create(
+        {
+            "currency": "usd",
+            "unit_amount": 4900,
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Membership"},
+        }
+    ).id
+    item = {"id": made.items.data[0].id, "price": other}
+    subscriptions, invoices = sim.stripe.v1.subscriptions, sim.stripe.v1.invoices
+    with pytest.raises(stripe.APIError):  # a proration is not simulated
+        subscriptions.update(made.id, {"items": [item]})
+    with pytest.raises(stripe.InvalidRequestError):
+        wrong = {"items": [item | {"id": "si_none"}], "proration_behavior": "none"}
+        subscriptions.update(made.id, wrong)
+
+    changed = subscriptions.update(made.id, {"items": [item], "proration_behavior": "none"})
+    assert changed.items.data[0].price.unit_amount == 4900
+    assert len(invoices.list({"subscription": made.id}).data) == 1
+
+    sim.advance(32 * 86_400)
+
+    assert invoices.list({"subscription": made.id}).data[0].total == 4900

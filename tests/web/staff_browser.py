@@ -25,7 +25,8 @@ class StaffBrowser:
 
     def post_with(self, token: str, path: str, **form) -> TestResponse:
         """Send a form of a page that was opened before."""
-        return Context().run(self._client.post, path, data={"csrf_token": token, **form})
+        sent = {"csrf_token": token, **form}
+        return Context().run(self._client.post, path, data=sent, buffered=True)
 
     def post_piece(self, page: str, **form) -> TestResponse:
         """Ask for a part of a page, as a script on it does."""

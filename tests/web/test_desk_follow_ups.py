@@ -232,7 +232,7 @@ def test_a_visit_after_the_end_of_its_membership_is_marked(priya, dana, noon):
 
     assert "Dana Whitfield Membership ended" in words(priya.get("/desk/2026-11-26"))
     said = words(priya.get(drawer(visit)))
-    assert "Membership ended The Corrective plan ended Tue, Nov 24, before this visit." in said
+    assert "Not covered The Corrective plan ended Tue, Nov 24, before this visit." in said
     assert "Nothing is paid" not in said
     # It is the desk that decides: everything can still be done with it.
     assert "Cancel" in said
