@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.db import transaction, violated
@@ -17,6 +18,7 @@ from booking_service.models import (
     Booking,
     BookingKind,
     BookingStatus,
+    Membership,
     Topic,
 )
 from booking_service.services import allowances, audit, memberships, outbox, times
@@ -38,35 +40,12 @@ def book(membership_id: UUID, practitioner_id: UUID, starts_at: datetime, actor:
     try:
         with transaction() as session:
             membership = memberships.with_patient(session, membership_id)
-            pressed_before = session.scalar(
-                select(Booking.id).where(
-                    Booking.membership_id == membership.id,
-                    Booking.practitioner_id == practitioner_id,
-                    Booking.starts_at == starts_at,
-                    Booking.status.in_(VISITING),
-                )
-            )
+            slot = (practitioner_id, starts_at)
+            pressed_before = _booked(session, membership, slot)
             if pressed_before is not None:
                 return pressed_before
             allowances.refuse_unless_included(session, membership.id, starts_at)
-            kind = BookingKind.FOLLOW_UP
-            length = times.visit_length(session, practitioner_id, starts_at, kind)
-            now = utc_now()
-            visit = Booking(
-                kind=kind,
-                membership_id=membership.id,
-                patient_id=membership.patient_id,
-                # Whoever booked the first visit for the patient gets these mails, too.
-                booked_by=session.get_one(Booking, membership.booking_id).booked_by,
-                practitioner_id=practitioner_id,
-                status=BookingStatus.CONFIRMED,
-                starts_at=starts_at,
-                ends_at=starts_at + length,
-                created_at=now,
-                confirmed_at=now,
-            )
-            session.add(visit)
-            session.flush()
+            visit = _put(session, membership, slot)
             outbox.post(session, Topic.BOOKING_CONFIRMED, visit.id)
             about = {"membership": str(membership.id)}
             audit.record(session, actor, "booking.confirm", visit.id, **about)
@@ -75,3 +54,38 @@ def book(membership_id: UUID, practitioner_id: UUID, starts_at: datetime, actor:
         if violated(error) == times.NO_OVERLAP:
             raise SlotTaken(practitioner_id, starts_at, _TAKEN) from error
         raise
+
+
+def _booked(session: Session, membership: Membership, slot: tuple[UUID, datetime]) -> UUID | None:
+    """Return the visit of this membership at this very time, if there is one."""
+    practitioner_id, starts_at = slot
+    return session.scalar(
+        select(Booking.id).where(
+            Booking.membership_id == membership.id,
+            Booking.practitioner_id == practitioner_id,
+            Booking.starts_at == starts_at,
+            Booking.status.in_(VISITING),
+        )
+    )
+
+
+def _put(session: Session, membership: Membership, slot: tuple[UUID, datetime]) -> Booking:
+    """Take a time for a member, as part of the caller's transaction."""
+    practitioner_id, starts_at = slot
+    kind, now = BookingKind.FOLLOW_UP, utc_now()
+    visit = Booking(
+        kind=kind,
+        membership_id=membership.id,
+        patient_id=membership.patient_id,
+        # Whoever booked the first visit for the patient gets these mails, too.
+        booked_by=session.get_one(Booking, membership.booking_id).booked_by,
+        practitioner_id=practitioner_id,
+        status=BookingStatus.CONFIRMED,
+        starts_at=starts_at,
+        ends_at=starts_at + times.visit_length(session, practitioner_id, starts_at, kind),
+        created_at=now,
+        confirmed_at=now,
+    )
+    session.add(visit)
+    session.flush()
+    return visit

@@ -16,6 +16,7 @@ from booking_service.models import (
     ON_SALE,
     Actor,
     Booking,
+    BookingKind,
     Patient,
     Practice,
     WaitlistEntry,
@@ -165,6 +166,7 @@ def _is_over(now: datetime) -> ColumnElement[bool]:
             Patient.email == WaitlistEntry.email,
             Booking.patient_id == Patient.id,
             Booking.confirmed_at > WaitlistEntry.created_at,
+            Booking.kind == BookingKind.FIRST,
         )
         .correlate(WaitlistEntry)  # and not to a booking of whatever asks
     )

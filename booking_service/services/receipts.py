@@ -19,7 +19,6 @@ from booking_service.models import (
     VISITING,
     Actor,
     Booking,
-    BookingKind,
     BookingStatus,
     Case,
     CaseType,
@@ -137,7 +136,6 @@ def has_first_visit(session: Session, booking: Booking) -> bool:
     other = exists().where(
         Booking.patient_id == booking.patient_id,
         Booking.id != booking.id,
-        Booking.kind == BookingKind.FIRST,
         Booking.status.in_(VISITING),
     )
     return bool(session.scalar(select(other)))

@@ -16,4 +16,5 @@ def test_a_month_of_faults_loses_nothing_and_doubles_nothing(postgres):
     assert outcome.violations == [], outcome.violations
     assert [figures[name] for name in ("lost", "doubled", "in doubt", "residue")] == [0, 0, 0, 0]
     assert figures["conversions"] > PATIENTS // 4
+    assert len(outcome.facts["follow_ups"]) > PATIENTS // 10
     assert figures["faults"] > 2 * PATIENTS

@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 
 from booking_service.db import db, transaction, violated
 from booking_service.errors import Invalid, NotAllowed, NotFound, SlotTaken, TooLate
+from booking_service.languages import Language
 from booking_service.models import (
     Actor,
     Attempt,
@@ -26,6 +27,7 @@ from booking_service.services import (
     bookings,
     follow_ups,
     memberships,
+    newcomers,
     patients,
     self_audit,
     visit_links,
@@ -308,6 +310,16 @@ def test_a_patient_moves_a_follow_up_twice_and_not_late(dana):
 def test_a_follow_up_waits_for_no_earlier_time(dana):
     with pytest.raises(NotAllowed, match="move this visit"):
         waitlist.join(follow_up(dana, 3))
+
+
+def test_a_newcomer_with_a_members_address_waits_on(dana, travel, noon):
+    """Whoever waits for a first visit may have given the address of a member of the family."""
+    newcomers.ask("dana@example.com", Language.EN, None)
+    travel(noon + timedelta(minutes=1))
+
+    follow_up(dana, 3)
+
+    assert newcomers.sweep() == 0
 
 
 def test_a_freed_follow_up_is_offered_to_a_first_visit_only_where_it_fits(dana, work):
