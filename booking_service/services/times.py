@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import Interval, and_, bindparam, literal_column, select
 from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
@@ -22,26 +22,30 @@ _BOOKABLE: Final = (
     .where(Practitioner.id == bindparam("practitioner_id"))
     .with_for_update(key_share=True)
 )
-_PRACTICE: Final = select(Practice)
-# Every span of work beside every absence around a time: who never works offers nothing.
+_STARTS_AT: Final = bindparam("starts_at", type_=TimeOff.starts_at.type)
+_MINUTE: Final = literal_column("interval '1 minute'", Interval)
+# The practice's rules, and every span of work beside every absence around a time: who never works
+# offers nothing.
 _WORK: Final = (
     select(
+        Practice,
         WorkingHours.weekday,
         WorkingHours.opens_minute,
         WorkingHours.closes_minute,
         TimeOff.starts_at,
         TimeOff.ends_at,
     )
+    .select_from(Practice)
+    .outerjoin(WorkingHours, WorkingHours.practitioner_id == bindparam("practitioner_id"))
     .outerjoin(
         TimeOff,
         and_(
             (TimeOff.practitioner_id == WorkingHours.practitioner_id)
             | TimeOff.practitioner_id.is_(None),
-            TimeOff.ends_at > bindparam("starts_at"),
-            TimeOff.starts_at < bindparam("ends_at"),
+            TimeOff.ends_at > _STARTS_AT,
+            TimeOff.starts_at < _STARTS_AT + Practice.visit_minutes * _MINUTE,
         ),
     )
-    .where(WorkingHours.practitioner_id == bindparam("practitioner_id"))
 )
 
 
@@ -71,10 +75,11 @@ def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -
     if not queue_up(session, practitioner_id):
         detail = Sentence("Choose one of our doctors")
         raise Invalid(FieldError("practitioner_id", "unknown", detail))
-    practice = session.scalars(_PRACTICE).one()
-    visit = {"starts_at": starts_at, "ends_at": starts_at + practice.visit_length}
-    rows = session.execute(_WORK, {"practitioner_id": practitioner_id, **visit}).all()
-    hours = {Shift(row.weekday, row.opens_minute, row.closes_minute) for row in rows}
+    asked = {"practitioner_id": practitioner_id, "starts_at": starts_at}
+    rows = session.execute(_WORK, asked).all()
+    practice: Practice = rows[0].Practice
+    spans = (row for row in rows if row.weekday is not None)
+    hours = {Shift(row.weekday, row.opens_minute, row.closes_minute) for row in spans}
     time_off = {Absence(row.starts_at, row.ends_at) for row in rows if row.starts_at}
     if not is_offered(practice, hours, time_off, starts_at, utc_now()):
         detail = Sentence("Choose one of the times shown")
