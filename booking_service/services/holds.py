@@ -44,7 +44,7 @@ def place(
     """
     with refusing_what_is_taken(practitioner_id, starts_at), transaction() as session:
         booking = row(session, (practitioner_id, starts_at), lifetime, source)
-        insert_together(session, {Booking: [booking], AuditRow: [noted(booking["id"])]})
+        insert_together(session, (Booking, booking), (AuditRow, noted(booking["id"])))
     booking_id: UUID = booking["id"]
     return booking_id
 

@@ -10,31 +10,26 @@ from sqlalchemy.orm import Session
 from booking_service.db import Base
 
 Row = Mapping[str, Any]
-_Columns = tuple[str, ...]
-_Shape = tuple[tuple[type[Base], tuple[_Columns, ...]], ...]
+_Shape = tuple[tuple[type[Base], tuple[str, ...]], ...]
 
 _NOTHING: Final[ColumnElement[int]] = literal_column("1")  # the statement has to ask for something
 
 
-def insert_together(session: Session, rows: Mapping[type[Base], Sequence[Row]]) -> None:
-    """Insert new rows of several models at once; those of one model in their order.
+def insert_together(session: Session, *rows: tuple[type[Base], Row]) -> None:
+    """Insert new rows of several models at once.
 
     What a row leaves out is the model's default. The session does not get to know the rows.
 
     Raises:
         IntegrityError: a constraint refuses one of them, and none is written.
     """
-    whole = [
-        (model, [{**_defaults_but(model, row), **row} for row in new])
-        for model, new in rows.items()
-    ]
-    shape = tuple((model, tuple(tuple(row) for row in new)) for model, new in whole)
+    whole = [(model, {**_defaults_but(model, row), **row}) for model, row in rows]
     facts = {
-        _place(name, model, number): value
-        for model, new in whole
-        for number, row in enumerate(new)
+        _place(number, name): value
+        for number, (_, row) in enumerate(whole)
         for name, value in row.items()
     }
+    shape = tuple((model, tuple(row)) for model, row in whole)
     session.connection().execute(_statement(shape), facts)
 
 
@@ -53,19 +48,18 @@ def _defaults(model: type[Base]) -> Mapping[str, Any]:
 
 @cache
 def _statement(shape: _Shape) -> Select[int]:
-    """Return the statement that inserts rows with these columns. Built once: it takes long."""
-    return select(_NOTHING).add_cte(*(_insert(model, new) for model, new in shape))
+    """Return the statement that inserts such rows. Built once: to build it takes long."""
+    parts = [_insert(number, *row) for number, row in enumerate(shape)]
+    # PostgreSQL works such parts off from the last to the first.
+    return select(_NOTHING).add_cte(*reversed(parts))
 
 
-def _insert(model: type[Base], new: tuple[_Columns, ...]) -> CTE:
+def _insert(number: int, model: type[Base], columns: tuple[str, ...]) -> CTE:
     types = {column.key: column.type for column in model.__table__.columns}
-    rows = [
-        {name: bindparam(_place(name, model, number), type_=types[name]) for name in columns}
-        for number, columns in enumerate(new)
-    ]
-    return insert(model).values(rows).cte(f"new_{model.__tablename__}")
+    row = {name: bindparam(_place(number, name), type_=types[name]) for name in columns}
+    return insert(model).values(row).cte(f"row_{number}")
 
 
-def _place(name: str, model: type[Base], number: int) -> str:
+def _place(number: int, name: str) -> str:
     """Return the name of a value in the statement."""
-    return f"{model.__tablename__}_{number}_{name}"
+    return f"{name}_{number}"

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from booking_service.db import Base, transaction
+from booking_service.db import transaction
 from booking_service.errors import BookingServiceError
 from booking_service.gateways.payments import PaymentGateway
 from booking_service.links import Links
@@ -83,13 +83,14 @@ def _write(session: Session, wanted: Wanted, lifetime: timedelta) -> tuple[Row, 
     booking_id = booking["id"]
     offer = session.scalars(ON_SALE).one()
     asked = orders.ask(offer)
-    rows: dict[type[Base], list[Row]] = {
-        Booking: [booking],
-        TermsAcceptance: [orders.acceptance(booking_id, offer, consent)],
-        Payment: [orders.payment(booking_id, asked)],
-        AuditRow: [holds.noted(booking_id), orders.noted(booking_id, asked)],
-    }
-    insert_together(session, rows)
+    insert_together(
+        session,
+        (Booking, booking),
+        (TermsAcceptance, orders.acceptance(booking_id, offer, consent)),
+        (Payment, orders.payment(booking_id, asked)),
+        (AuditRow, holds.noted(booking_id)),
+        (AuditRow, orders.noted(booking_id, asked)),
+    )
     # Of two reasons the patient is told that the time is taken, so this comes after it.
     orders.refuse_other_terms(offer, consent)
     return booking, asked
