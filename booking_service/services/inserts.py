@@ -1,6 +1,6 @@
 """New rows of several tables in one statement: what a booking writes goes over the wire once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 

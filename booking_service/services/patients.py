@@ -105,7 +105,7 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
     """
     with transaction() as session:
         booking = bookings.held(session, booking_id)
-        booking.patient_id = keep_holding(session, details, besides=booking_id)
+        booking.patient_id = keep_holding(session, details, booking_id)
         booking.booked_by = details.booked_by
         booking.hold_until(utc_now() + lifetime)
 
@@ -122,7 +122,7 @@ def keep_holding(session: Session, details: PatientDetails, besides: UUID | None
         NotANewPatient: this person has had a first visit, or is a member.
         TooManyHolds: five times are kept for this address or number already, unpaid.
     """
-    # Counted, not locked: as many requests as the web answers at the same instant may pass together.
+    # Counted, not locked: as many requests as the web answers at one instant may pass together.
     # It says nothing of who is a patient: only what is not paid for counts.
     return _keep(session, details, _MOST_HOLDS, besides)
 

@@ -24,11 +24,13 @@ _BOOKABLE: Final = (
 )
 _STARTS_AT: Final = bindparam("starts_at", type_=TimeOff.starts_at.type)
 _MINUTE: Final = literal_column("interval '1 minute'", Interval)
+# What `is_offered` reads of a practice.
+_RULES: Final = ("timezone", "visit_minutes", "grid_minutes", "lead_minutes", "horizon_days")
 # The practice's rules, and every span of work beside every absence around a time: who never works
 # offers nothing.
 _WORK: Final = (
     select(
-        Practice,
+        *(getattr(Practice, name) for name in _RULES),
         WorkingHours.weekday,
         WorkingHours.opens_minute,
         WorkingHours.closes_minute,
@@ -63,7 +65,7 @@ def queue_up(session: Session, practitioner_id: UUID) -> bool:
     Without the queue two who take overlapping times can wait for each other inside the
     constraint, which would end in a deadlock.
     """
-    return bool(session.scalar(_BOOKABLE, {"practitioner_id": practitioner_id}))
+    return bool(session.connection().scalar(_BOOKABLE, {"practitioner_id": practitioner_id}))
 
 
 def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -> timedelta:
@@ -76,8 +78,8 @@ def visit_length(session: Session, practitioner_id: UUID, starts_at: datetime) -
         detail = Sentence("Choose one of our doctors")
         raise Invalid(FieldError("practitioner_id", "unknown", detail))
     asked = {"practitioner_id": practitioner_id, "starts_at": starts_at}
-    rows = session.execute(_WORK, asked).all()
-    practice: Practice = rows[0].Practice
+    rows = session.connection().execute(_WORK, asked).all()
+    practice = Practice(**{name: getattr(rows[0], name) for name in _RULES})
     spans = (row for row in rows if row.weekday is not None)
     hours = {Shift(row.weekday, row.opens_minute, row.closes_minute) for row in spans}
     time_off = {Absence(row.starts_at, row.ends_at) for row in rows if row.starts_at}
