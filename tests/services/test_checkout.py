@@ -221,9 +221,7 @@ def test_a_hold_that_ends_while_stripe_thinks_leaves_no_page_to_pay(app, start, 
     assert booking(booking_id).status is BookingStatus.EXPIRED
 
 
-def test_a_hold_that_is_being_let_go_when_stripe_answers_leaves_no_page_to_pay(
-    app, start, stripe
-):
+def test_a_hold_that_is_being_let_go_when_stripe_answers_leaves_no_page_to_pay(app, start, stripe):
     """The page is kept only after who lets the time go has written that down."""
     booking_id = with_details()
     fault = stripe.fault("hold", SESSIONS)
