@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import Enum as PyEnum
+from select import POLLIN, poll
 from typing import Any, Final, TypeVar
 from uuid import UUID, uuid4
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Enum, MetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
 from sqlalchemy.types import TypeEngine
 
@@ -52,7 +53,8 @@ def engine_options(*, pool_size: int) -> dict[str, Any]:
     return {
         "pool_size": pool_size,
         "pool_timeout": 5,
-        "pool_pre_ping": True,
+        "pool_recycle": 180,  # seconds; what lies between forgets those that stay silent for longer
+        "pool_events": [(_refuse_closed, "checkout")],
         "hide_parameters": True,  # they hold names, and errors are logged
         "connect_args": {
             "connect_timeout": 3,
@@ -60,6 +62,18 @@ def engine_options(*, pool_size: int) -> dict[str, Any]:
             " -c idle_in_transaction_session_timeout=30s",
         },
     }
+
+
+def _refuse_closed(connection: Any, *_: object) -> None:  # noqa: ANN401  # psycopg's
+    """Let the pool connect anew in the place of a connection that the server has closed.
+
+    It has nothing to say to one that waits for us: whatever has come is its farewell. To look at
+    the socket costs a twentieth of asking the server, which a pool can do by itself.
+    """
+    socket = poll()
+    socket.register(connection, POLLIN)
+    if socket.poll(0):
+        raise DisconnectionError
 
 
 @contextmanager

@@ -1,8 +1,7 @@
 """Booking a first visit, and reading one's own booking."""
 
-from datetime import datetime
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, request
@@ -16,11 +15,11 @@ from booking_service.api.requests import BookingSent, Key, PatientSent, Reschedu
 from booking_service.errors import FieldError, Invalid, NotFound, SlotTaken
 from booking_service.languages import Language
 from booking_service.links import FIRST, Purpose
-from booking_service.models import Actor, Booking, BookingStatus
+from booking_service.models import Actor, BookingStatus
 from booking_service.queries import availability, bookings, visit_links
 from booking_service.services import bookings as visits
 from booking_service.services import holds, online_bookings
-from booking_service.services.online_bookings import Wanted
+from booking_service.services.online_bookings import Held, Wanted
 from booking_service.services.orders import Consent
 from booking_service.services.patient_details import PatientDetails, read_details
 
@@ -63,20 +62,19 @@ def post_booking(json: BookingSent) -> Response:
     """
     links = current_app.extensions["links"]
     try:
-        made, checkout_url = _book(json)
+        held = _book(json)
     except SlotTaken as taken:
         free = availability.alternatives(taken.practitioner_id, taken.starts_at)
         return problems.answer(taken, alternatives=public.slots(free))
     return reply(
         answers.HeldAnswer(
-            id=made.id,
-            code=made.code,
+            id=held.id,
+            code=held.code,
             status=BookingStatus.HELD,
-            # The constraint `hold_ends` sees to it that a held booking has one.
-            hold_expires_at=cast("datetime", made.hold_expires_at),
-            checkout_url=checkout_url,
-            manage_url=links.visit(made.id, FIRST),
-            token=links.token(Purpose.VISIT, made.id),
+            hold_expires_at=held.hold_expires_at,
+            checkout_url=held.checkout_url,
+            manage_url=links.visit(held.id, FIRST),
+            token=links.token(Purpose.VISIT, held.id),
         ),
         HTTPStatus.CREATED,
     )
@@ -173,7 +171,7 @@ def answer(booking_id: UUID) -> answers.BookingAnswer:
     )
 
 
-def _book(sent: BookingSent) -> tuple[Booking, str]:
+def _book(sent: BookingSent) -> Held:
     consent = Consent(
         terms_version=sent.accept_terms_version,
         language=sent.locale,

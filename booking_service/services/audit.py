@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from booking_service.clock import utc_now
 from booking_service.models import Actor, AuditRow
+from booking_service.services.inserts import Row
 
 _KEEP: Final = insert(AuditRow)
 
@@ -20,7 +21,12 @@ def record(
 
     Returns the row's id, for those who tell of the change.
     """
-    return _keep(session, actor, action, subject_id, before={}, after=after)
+    return write(session, row(actor, action, subject_id, **after))
+
+
+def row(actor: Actor, action: str, subject_id: UUID, /, **after: str | int) -> Row:
+    """Return what `record` would write, for those who write it together with other rows."""
+    return _row(actor, action, subject_id, before={}, after=after)
 
 
 def moved(
@@ -33,15 +39,20 @@ def moved(
     """
     before = {} if was is None else {"status": was}
     after = {"status": is_, **about}
-    _keep(session, Actor.system(), f"{kind}.{is_}", subject_id, before=before, after=after)
+    write(session, _row(Actor.system(), f"{kind}.{is_}", subject_id, before=before, after=after))
 
 
-def _keep(
-    session: Session, actor: Actor, action: str, subject_id: UUID, **states: Mapping[str, Any]
-) -> UUID:
-    row_id = uuid4()
-    row = {
-        "id": row_id,
+def write(session: Session, row: Row) -> UUID:
+    """Write a row, and return its id."""
+    # The connection's, not the session's: nothing reads the row back, and there are many.
+    session.connection().execute(_KEEP, row)
+    row_id: UUID = row["id"]
+    return row_id
+
+
+def _row(actor: Actor, action: str, subject_id: UUID, **states: Mapping[str, Any]) -> Row:
+    return {
+        "id": uuid4(),
         "at": utc_now(),
         "actor_kind": actor.kind,
         "actor_id": actor.id,
@@ -49,6 +60,3 @@ def _keep(
         "subject_id": subject_id,
         **states,
     }
-    # The connection's, not the session's: nothing reads the row back, and there are many.
-    session.connection().execute(_KEEP, row)
-    return row_id

@@ -37,12 +37,16 @@ _SWEEP_AT_MOST: Final = 50  # each is two requests; a task has 45 seconds
 
 # Built once: to build such a statement takes longer than to run it.
 _LOCKED: Final = (
-    select(Booking.status).where(Booking.id == bindparam("booking_id")).with_for_update()
+    select(Booking.id, Booking.status)
+    .where(Booking.id == bindparam("held_id"))
+    .with_for_update()
+    .cte("locked")
 )
 _KEEP_PAGE: Final = (
     update(Payment)
-    .where(Payment.id == bindparam("payment_id"))
+    .where(Payment.booking_id == _LOCKED.c.id)
     .values(stripe_checkout_session_id=bindparam("page_id"), checkout_url=bindparam("page_url"))
+    .returning(_LOCKED.c.status)
 )
 
 # The two answers to money of another amount than the price; finance gives one.
@@ -91,11 +95,9 @@ def open_page(order: CheckoutOrder, gateway: PaymentGateway) -> str:
         )
         raise type(error)(sentence) from error
     with transaction() as session:
-        status = session.scalar(_LOCKED, {"booking_id": order.booking_id})
-        is_held = status is BookingStatus.HELD
-        kept = {"payment_id": order.payment_id, "page_id": page.id, "page_url": page.url}
-        session.connection().execute(_KEEP_PAGE, kept)
-    if not is_held:
+        kept = {"held_id": order.booking_id, "page_id": page.id, "page_url": page.url}
+        status = session.connection().scalar(_KEEP_PAGE, kept)
+    if status is not BookingStatus.HELD:
         gateway.expire_checkout(page.id)
         raise HoldEnded(Sentence("We had to let your time go. You haven't been charged."))
     return page.url

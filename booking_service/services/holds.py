@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -17,12 +17,15 @@ from booking_service.errors import BookingServiceError, SlotTaken
 from booking_service.gateways.payments import PaymentGateway
 from booking_service.models import (
     Actor,
+    AuditRow,
     Booking,
     BookingStatus,
     Payment,
     PaymentStatus,
 )
+from booking_service.models.bookings import new_code
 from booking_service.services import audit, bookings, checkout, times
+from booking_service.services.inserts import Row, insert_together
 
 log: Final = logging.getLogger(__name__)
 
@@ -40,7 +43,10 @@ def place(
             at the same instant cannot both win.
     """
     with refusing_what_is_taken(practitioner_id, starts_at), transaction() as session:
-        return put(session, (practitioner_id, starts_at), lifetime, source).id
+        booking = row(session, (practitioner_id, starts_at), lifetime, source)
+        insert_together(session, (Booking, booking), (AuditRow, noted(booking["id"])))
+    booking_id: UUID = booking["id"]
+    return booking_id
 
 
 @contextmanager
@@ -58,38 +64,31 @@ def refusing_what_is_taken(practitioner_id: UUID, starts_at: datetime) -> Iterat
         raise
 
 
-def put(
-    session: Session,
-    slot: tuple[UUID, datetime],
-    lifetime: timedelta,
-    source: str | None,
-    who: tuple[UUID, str | None] | None = None,
-) -> Booking:
-    """Hold a time as part of the caller's transaction.
-
-    `who` is the patient, and who books for them, where that is known already.
+def row(
+    session: Session, slot: tuple[UUID, datetime], lifetime: timedelta, source: str | None
+) -> Row:
+    """Return a booking that holds a time, still to be written; others wait for the caller's end.
 
     Raises:
         Invalid: it is not a time that is offered.
-        IntegrityError: somebody has it.
     """
     practitioner_id, starts_at = slot
-    patient_id, booked_by = who or (None, None)
     now = utc_now()
-    booking = Booking(
-        practitioner_id=practitioner_id,
-        patient_id=patient_id,
-        booked_by=booked_by,
-        starts_at=starts_at,
-        ends_at=starts_at + times.visit_length(session, practitioner_id, starts_at),
-        created_at=now,
-        hold_expires_at=now + lifetime,
-        source=source,
-    )
-    session.add(booking)
-    session.flush()
-    audit.record(session, Actor.patient(), "booking.hold", booking.id)
-    return booking
+    return {
+        "id": uuid4(),
+        "code": new_code(),
+        "practitioner_id": practitioner_id,
+        "starts_at": starts_at,
+        "ends_at": starts_at + times.visit_length(session, practitioner_id, starts_at),
+        "created_at": now,
+        "hold_expires_at": now + lifetime,
+        "source": source,
+    }
+
+
+def noted(booking_id: UUID) -> Row:
+    """Return the audit row of a time that is held."""
+    return audit.row(Actor.patient(), "booking.hold", booking_id)
 
 
 def extend(booking_id: UUID, lifetime: timedelta) -> None:

@@ -25,6 +25,7 @@ from booking_service.models import (
 )
 from booking_service.money import dollars
 from booking_service.services import audit
+from booking_service.services.inserts import Row
 
 # Stripe refuses a page that ends sooner than 30 minutes from when the request arrives there.
 _SHORTEST_PAGE: Final = timedelta(minutes=30, seconds=30)
@@ -72,24 +73,14 @@ def agree(session: Session, booking: Booking, consent: Consent) -> Asked:
         TermsChanged: another version of the offer is on sale than the one agreed to.
     """
     offer = session.scalars(ON_SALE).one()
-    if consent.terms_version != offer.version:
-        raise TermsChanged(
-            Sentence("The offer has changed. You haven't been charged; please read it again.")
-        )
-    if not _is_accepted_now(session, booking, offer, consent):
+    refuse_other_terms(offer, consent)
+    accepted = acceptance(booking.id, offer, consent)
+    if session.connection().scalar(_ACCEPT_ONCE, accepted) is None:
         known = session.execute(_ASKED, {"booking_id": booking.id}).one_or_none()
         if known is not None:
             return Asked(*known)
-    asked = Asked(uuid4(), offer.id, offer.price_cents, offer.currency, None)
-    payment = {
-        "id": asked.payment_id,
-        "booking_id": booking.id,
-        "offer_id": asked.offer_id,
-        "amount_cents": asked.amount_cents,
-        "currency": asked.currency,
-        "created_at": utc_now(),
-    }
-    session.connection().execute(_ASK, payment)
+    asked = ask(offer)
+    session.connection().execute(_ASK, payment(booking.id, asked))
     return asked
 
 
@@ -99,35 +90,45 @@ def write(
     """Note what else was ticked, and return what Stripe's page is to say."""
     booking.save_card = consent.save_card
     if consent.texts != (booking.texts_agreed_at is not None):
-        booking.texts_agreed_at = utc_now() if consent.texts else None
-        booking.texts_agreed_version = TEXT_CONSENT_VERSION if consent.texts else None
-    audit.record(session, Actor.patient(), "terms.accept", booking.id, offer=str(asked.offer_id))
-    hold_ends: datetime = booking.hold_expires_at or utc_now()
-    note = Sentence(
-        "%(amount)s goes back to this card if you become a member "
-        "at this visit, as the first-visit terms say.",
-        amount=dollars(asked.amount_cents),
-    )
-    return CheckoutOrder(
-        booking_id=booking.id,
-        payment_id=asked.payment_id,
-        amount_cents=asked.amount_cents,
-        currency=asked.currency,
-        save_card=booking.save_card,
-        expires_at=max(hold_ends, utc_now() + _SHORTEST_PAGE),
-        return_url=links.done(booking.id),
-        back_url=links.review(booking.id),
-        language=consent.language,
-        title=translate(Sentence("First visit"), consent.language),
-        note=translate(note, consent.language),
-    )
+        booking.texts_agreed_at, booking.texts_agreed_version = texts_agreed(consent)
+    audit.write(session, noted(booking.id, asked))
+    return order(booking.id, booking.hold_expires_at or utc_now(), asked, consent, links)
 
 
-def _is_accepted_now(session: Session, booking: Booking, offer: Offer, consent: Consent) -> bool:
-    """Keep the acceptance of the terms; return False when there is one already."""
+def refuse_other_terms(offer: Offer, consent: Consent) -> None:
+    """Refuse what was agreed to if it is not what is on sale.
+
+    Raises:
+        TermsChanged: another version of the offer is on sale than the one agreed to.
+    """
+    if consent.terms_version != offer.version:
+        raise TermsChanged(
+            Sentence("The offer has changed. You haven't been charged; please read it again.")
+        )
+
+
+def ask(offer: Offer) -> Asked:
+    """Return what is to be paid for an offer, with no page to pay it on yet."""
+    return Asked(uuid4(), offer.id, offer.price_cents, offer.currency, None)
+
+
+def payment(booking_id: UUID, asked: Asked) -> Row:
+    """Return the payment that is asked for, still to be written."""
+    return {
+        "id": asked.payment_id,
+        "booking_id": booking_id,
+        "offer_id": asked.offer_id,
+        "amount_cents": asked.amount_cents,
+        "currency": asked.currency,
+        "created_at": utc_now(),
+    }
+
+
+def acceptance(booking_id: UUID, offer: Offer, consent: Consent) -> Row:
+    """Return the acceptance of the terms, still to be written."""
     shown = offer.texts(consent.language)
-    acceptance = {
-        "booking_id": booking.id,
+    return {
+        "booking_id": booking_id,
         "offer_id": offer.id,
         "language": shown.language,
         "terms_hash": shown.terms_hash,
@@ -135,4 +136,37 @@ def _is_accepted_now(session: Session, booking: Booking, offer: Offer, consent: 
         "address": consent.address,
         "user_agent": consent.user_agent[:400],
     }
-    return session.connection().scalar(_ACCEPT_ONCE, acceptance) is not None
+
+
+def texts_agreed(consent: Consent) -> tuple[datetime | None, int | None]:
+    """Return when reminders by text message were agreed to, and to which version of the words."""
+    return (utc_now(), TEXT_CONSENT_VERSION) if consent.texts else (None, None)
+
+
+def noted(booking_id: UUID, asked: Asked) -> Row:
+    """Return the audit row of an acceptance, still to be written."""
+    return audit.row(Actor.patient(), "terms.accept", booking_id, offer=str(asked.offer_id))
+
+
+def order(
+    booking_id: UUID, hold_ends: datetime, asked: Asked, consent: Consent, links: Links
+) -> CheckoutOrder:
+    """Return what Stripe's page is to say."""
+    note = Sentence(
+        "%(amount)s goes back to this card if you become a member "
+        "at this visit, as the first-visit terms say.",
+        amount=dollars(asked.amount_cents),
+    )
+    return CheckoutOrder(
+        booking_id=booking_id,
+        payment_id=asked.payment_id,
+        amount_cents=asked.amount_cents,
+        currency=asked.currency,
+        save_card=consent.save_card,
+        expires_at=max(hold_ends, utc_now() + _SHORTEST_PAGE),
+        return_url=links.done(booking_id),
+        back_url=links.review(booking_id),
+        language=consent.language,
+        title=translate(Sentence("First visit"), consent.language),
+        note=translate(note, consent.language),
+    )

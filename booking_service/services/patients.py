@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Exists, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -36,6 +36,10 @@ from booking_service.services.patient_details import PatientDetails
 
 _NO_PHONE: Final = "+10000000000"
 _MOST_HOLDS: Final = 5  # with one address or number, not paid for
+_ANY_NUMBER: Final = 2**31 - 1  # what the desk keeps is paid for
+_NOT_NEW: Final = Sentence(
+    "This offer is for a first visit. You haven't been charged. Please call us to book."
+)
 
 _TO_COME: Final = tuple(sorted(LIVE - {BookingStatus.COMPLETED}))
 _CURRENT: Final = (MembershipStatus.PENDING, MembershipStatus.ACTIVE, MembershipStatus.PAST_DUE)
@@ -50,15 +54,12 @@ _UNDER_WAY: Final = tuple(
 _SAME_PERSON: Final = (Patient.name_key == bindparam("name_key")) & (
     (Patient.email == bindparam("email")) | (Patient.phone == bindparam("phone"))
 )
-_KNOWN: Final = (
-    select(Patient.id)
-    .where(
-        _SAME_PERSON,
-        exists().where(Booking.patient_id == Patient.person_id, Booking.status.in_(VISITING))
-        | exists().where(Membership.patient_id == Patient.person_id),
-    )
-    .limit(1)
+_IS_KNOWN: Final = exists(Patient.id).where(
+    _SAME_PERSON,
+    exists().where(Booking.patient_id == Patient.person_id, Booking.status.in_(VISITING))
+    | exists().where(Membership.patient_id == Patient.person_id),
 )
+_KNOWN: Final = select(_IS_KNOWN)
 _THEY: Final = select(Patient.person_id).where(
     (Patient.email == bindparam("email")) | (Patient.phone == bindparam("phone"))
 )
@@ -66,14 +67,35 @@ _THEIR_HOLDS: Final = select(Booking.hold_expires_at).where(
     # An array is made first, whatever the planner knows: it never goes through everybody's holds.
     Booking.patient_id == func.any(func.array(_THEY.scalar_subquery())),
     Booking.status == BookingStatus.HELD,
+    Booking.hold_expires_at > bindparam("now"),
     Booking.id.is_distinct_from(bindparam("besides", type_=Booking.id.type)),
 )
-_KEEP: Final = insert(Patient)
-_KEEP_ONCE: Final = _KEEP.on_conflict_do_update(
-    index_elements=[Patient.name_key, Patient.email],
-    # Only somebody without a visit comes this far: correcting a typing error is all it does.
-    set_={name: _KEEP.excluded[name] for name in ("name", "phone", "locale")},
-).returning(Patient.person_id)
+# Whether somebody may be kept is asked and done in one statement.
+_STANDING: Final = select(
+    _IS_KNOWN.label("is_known"), func.array(_THEIR_HOLDS.scalar_subquery()).label("hold_ends")
+).cte("standing")
+_COLUMNS: Final = ("id", "name", "name_key", "email", "phone", "locale")
+_KEEP: Final = insert(Patient).from_select(
+    _COLUMNS,
+    select(*(bindparam(name, type_=getattr(Patient, name).type) for name in _COLUMNS)).where(
+        ~_STANDING.c.is_known,
+        func.cardinality(_STANDING.c.hold_ends) < bindparam("most_holds"),
+    ),
+)
+_KEPT: Final = (
+    _KEEP.on_conflict_do_update(
+        index_elements=[Patient.name_key, Patient.email],
+        # Only somebody without a visit comes this far: correcting a typing error is all it does.
+        set_={name: _KEEP.excluded[name] for name in ("name", "phone", "locale")},
+    )
+    .returning(Patient.person_id.label("id"))
+    .cte("kept")
+)
+_KEEP_IF_NEW: Final = select(
+    _STANDING.c.is_known,
+    _STANDING.c.hold_ends,
+    select(_KEPT.c.id).scalar_subquery().label("patient_id"),
+)
 
 
 def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) -> None:
@@ -86,7 +108,7 @@ def set_details(booking_id: UUID, details: PatientDetails, lifetime: timedelta) 
     """
     with transaction() as session:
         booking = bookings.held(session, booking_id)
-        booking.patient_id = keep_holding(session, details, besides=booking_id)
+        booking.patient_id = keep_holding(session, details, booking_id)
         booking.booked_by = details.booked_by
         booking.hold_until(utc_now() + lifetime)
 
@@ -103,24 +125,9 @@ def keep_holding(session: Session, details: PatientDetails, besides: UUID | None
         NotANewPatient: this person has had a first visit, or is a member.
         TooManyHolds: five times are kept for this address or number already, unpaid.
     """
-    _refuse_one_more_hold(session, details, besides)
-    return keep(session, details)
-
-
-def _refuse_one_more_hold(session: Session, details: PatientDetails, besides: UUID | None) -> None:
-    """Refuse to keep a sixth time for one address or number while none of them is paid for.
-
-    Counted, not locked: as many requests as the web answers at the same instant may pass together.
-    It says nothing of who is a patient: only what is not paid for counts.
-
-    Raises:
-        TooManyHolds: until one of them ends.
-    """
-    now = utc_now()
-    theirs = {"email": details.email, "phone": details.phone, "besides": besides}
-    ends = sorted(end for end in session.scalars(_THEIR_HOLDS, theirs) if end and end > now)
-    if len(ends) >= _MOST_HOLDS:
-        raise TooManyHolds(_MOST_HOLDS, ends[-_MOST_HOLDS] - now)
+    # Counted, not locked: as many requests as the web answers at one instant may pass together.
+    # It says nothing of who is a patient: only what is not paid for counts.
+    return _keep(session, details, _MOST_HOLDS, besides)
 
 
 def keep(session: Session, details: PatientDetails) -> UUID:
@@ -129,15 +136,31 @@ def keep(session: Session, details: PatientDetails) -> UUID:
     Raises:
         NotANewPatient: this person has had a first visit, or is a member.
     """
+    return _keep(session, details, _ANY_NUMBER)
+
+
+def _keep(
+    session: Session, details: PatientDetails, most_holds: int, besides: UUID | None = None
+) -> UUID:
+    now = utc_now()
     wanted = {
+        "id": uuid4(),
         "name": details.name,
         "name_key": name_key(details.name),
         "email": details.email,
         "phone": details.phone,
         "locale": details.locale,
+        "now": now,
+        "besides": besides,
+        "most_holds": most_holds,
     }
-    refuse_if_known(session, Patient(**wanted))
-    return session.connection().scalars(_KEEP_ONCE, wanted).one()
+    kept = session.connection().execute(_KEEP_IF_NEW, wanted).one()
+    if len(kept.hold_ends) >= most_holds:
+        raise TooManyHolds(most_holds, sorted(kept.hold_ends)[-most_holds] - now)
+    if kept.is_known:
+        raise NotANewPatient(_NOT_NEW)
+    patient_id: UUID = kept.patient_id
+    return patient_id
 
 
 def refuse_if_known(session: Session, patient: Patient) -> None:
@@ -150,12 +173,8 @@ def refuse_if_known(session: Session, patient: Patient) -> None:
         NotANewPatient: they have a first visit, past or to come, or a membership.
     """
     person = {"name_key": patient.name_key, "email": patient.email, "phone": patient.phone}
-    if session.scalar(_KNOWN, person) is not None:
-        raise NotANewPatient(
-            Sentence(
-                "This offer is for a first visit. You haven't been charged. Please call us to book."
-            )
-        )
+    if session.scalar(_KNOWN, person):
+        raise NotANewPatient(_NOT_NEW)
 
 
 def erase(patient_id: UUID, actor: Actor) -> None:

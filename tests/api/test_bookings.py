@@ -161,6 +161,15 @@ def test_a_taken_time_is_refused_with_the_nearest_alternatives(anybody, order):
     assert anybody.post("/bookings", {**body, "patient": OTHER}).status_code == 201
 
 
+def test_a_taken_time_is_said_to_be_taken_even_under_other_terms(anybody, order):
+    body = order()
+    anybody.post("/bookings", body)
+
+    answer = anybody.post("/bookings", {**body, "patient": OTHER, "accept_terms_version": 2})
+
+    assert problem(answer) == (409, "slot_taken")
+
+
 def test_of_many_patients_one_gets_the_time(app, client, order):
     body = order()
     start = Barrier(4)

@@ -21,11 +21,12 @@ import requests
 from booking_service.local.embedded import Postgres, Valkey
 from booking_service.local.ports import free_port, is_open, wait_until
 from tests.benchmarks.load import Result, request, run
-from tests.benchmarks.raw import transactions
+from tests.benchmarks.raw import bookings, transactions
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, SECONDS, ROUNDS = 16, 4, 3
 HELLO, RAW, BOOKED = "Flask says hello", "one row committed", "a booking stored"
+OWN = "a booking's statements"
 
 
 def main() -> None:
@@ -59,13 +60,14 @@ def _measure(hello: int, reading: int, writing: int, postgres: Postgres) -> dict
         "free times of 30 days": (reading, f"{slots}30"),
         "the page of free times": (reading, "/book"),
     }
-    rows: dict[str, list[Result]] = {name: [] for name in [*gets, RAW, BOOKED]}
-    bookings = _bookings(writing)
+    rows: dict[str, list[Result]] = {name: [] for name in [*gets, RAW, OWN, BOOKED]}
+    wanted = _bookings(writing)
     for _ in range(ROUNDS):  # in turn, so that a machine's moods meet all alike
         for name, (port, path) in gets.items():
             rows[name].append(run(port, repeat(request("GET", path)), CLIENTS, SECONDS))
         rows[RAW].append(transactions(postgres.create_database("raw"), CLIENTS, SECONDS))
-        rows[BOOKED].append(run(writing, bookings, CLIENTS, SECONDS))
+        rows[OWN].append(bookings(postgres.url_of("all_hours"), CLIENTS, SECONDS))
+        rows[BOOKED].append(run(writing, wanted, CLIENTS, SECONDS))
     return rows
 
 
@@ -109,12 +111,13 @@ def _bookings(port: int, first: str | None = None, days: int = 28) -> Iterator[b
 
 
 def _show(rows: dict[str, list[Result]]) -> None:
-    hello, raw = (median(r.per_second for r in rows[name]) for name in (HELLO, RAW))
+    hello, raw, own = (median(r.per_second for r in rows[name]) for name in (HELLO, RAW, OWN))
     table = {
         name: {
             "per_second": round(median(r.per_second for r in results), 1),
             "of_hello": round(median(r.per_second for r in results) / hello, 3),
             "of_raw": round(median(r.per_second for r in results) / raw, 3),
+            "of_own": round(median(r.per_second for r in results) / own, 3),
             "p50_ms": round(median(r.p50 for r in results), 1),
             "p99_ms": round(median(r.p99 for r in results), 1),
             "answers": results[-1].statuses,
@@ -122,11 +125,12 @@ def _show(rows: dict[str, list[Result]]) -> None:
         for name, results in rows.items()
     }
     sys.stdout.write(
-        f"{'':26}{'a second':>10}{'of hello':>10}{'of raw':>9}{'p50 ms':>9}{'p99 ms':>9}\n"
+        f"{'':26}{'a second':>10}{'of hello':>10}{'of raw':>9}{'of own':>9}"
+        f"{'p50 ms':>9}{'p99 ms':>9}\n"
     )
     for name, row in table.items():
         figures = (
-            f"{row['per_second']:>10}{row['of_hello']:>10}{row['of_raw']:>9}"
+            f"{row['per_second']:>10}{row['of_hello']:>10}{row['of_raw']:>9}{row['of_own']:>9}"
             f"{row['p50_ms']:>9}{row['p99_ms']:>9}"
         )
         sys.stdout.write(f"{name:26}{figures}  {row['answers']}\n")

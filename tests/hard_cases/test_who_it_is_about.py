@@ -73,18 +73,21 @@ def test_matching_on_the_address_alone_would_tell_a_stranger_that_it_is_known(
     """The control."""
     paid(stripe)
 
-    def by_address(session, patient):
-        if session.scalar(select(Patient.id).where(Patient.email == patient.email)):
-            raise NotANewPatient("This offer is for a first visit.")
+    keep = patients.keep_holding
 
-    monkeypatch.setattr(patients, "refuse_if_known", by_address)
+    def by_address(session, details, besides):
+        if session.scalar(select(Patient.id).where(Patient.email == details.email)):
+            raise NotANewPatient("This offer is for a first visit.")
+        return keep(session, details, besides)
+
+    monkeypatch.setattr(patients, "keep_holding", by_address)
 
     assert typed(phone, **STRANGER) == REFUSAL
 
 
 def test_without_matching_an_existing_patient_has_a_second_first_visit(stripe, monkeypatch):
-    monkeypatch.setattr(patients, "refuse_if_known", lambda *_: None)
     paid(stripe)
+    monkeypatch.setattr(patients, "name_key", str)  # which is nobody's key
 
     again = paid(stripe, slot=free_slot(5), **BY_PHONE)
 

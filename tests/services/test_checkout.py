@@ -7,9 +7,10 @@ from itertools import permutations
 from uuid import UUID
 
 import pytest
+from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
 
-from booking_service.db import transaction
+from booking_service.db import locked, transaction
 from booking_service.errors import (
     GatewayUnavailable,
     HoldEnded,
@@ -218,6 +219,36 @@ def test_a_hold_that_ends_while_stripe_thinks_leaves_no_page_to_pay(app, start, 
 
     assert [page["status"] for page in stripe.listed("checkout/sessions")] == ["expired"]
     assert booking(booking_id).status is BookingStatus.EXPIRED
+
+
+def test_a_hold_that_is_being_let_go_when_stripe_answers_leaves_no_page_to_pay(app, start, stripe):
+    """The page is kept only after who lets the time go has written that down."""
+    booking_id = with_details()
+    fault = stripe.fault("hold", SESSIONS)
+
+    def in_a_request() -> str:
+        with app.app_context():
+            return start(booking_id)
+
+    with ThreadPoolExecutor(1) as pool:
+        page = pool.submit(in_a_request)
+        wait_until(lambda: stripe.blocked(fault) == 1, "the request to reach Stripe")
+        with transaction() as session:
+            locked(session, Booking, booking_id).status = BookingStatus.EXPIRED
+            session.flush()
+            asked = select(Payment).where(Payment.booking_id == booking_id).with_for_update()
+            session.scalars(asked).one().status = PaymentStatus.EXPIRED
+            session.flush()
+            stripe.release(fault)
+            waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            wait_until(lambda: session.scalar(waiting) == 1, "the page to wait for the time")
+        with pytest.raises(HoldEnded):
+            page.result()
+
+    assert [page["status"] for page in stripe.listed("checkout/sessions")] == ["expired"]
+    kept = payment_of(booking_id)
+    assert kept.status is PaymentStatus.EXPIRED
+    assert kept.stripe_checkout_session_id is not None
 
 
 def test_who_had_a_first_visit_meanwhile_is_not_sent_to_pay_again(start, stripe):
