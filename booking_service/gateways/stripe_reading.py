@@ -31,8 +31,8 @@ def checkout(session: stripe.checkout.Session) -> Checkout:
         and getattr(intent, "status", None) in _NEVER,
         membership_id=uuid_of(ours(session).get("membership_id")),
         subscription_id=id_of(session.subscription),
-        card_method_id=_set_up_card(session.setup_intent),
-        is_for_card=session.mode == "setup",
+        card_method_id=_set_up_card(getattr(session, "setup_intent", None)),
+        is_for_card=getattr(session, "mode", None) == "setup",
     )
 
 
