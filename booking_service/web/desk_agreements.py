@@ -36,6 +36,7 @@ def signing(booking_id: UUID) -> Response | str | tuple[str, int]:
         agree_address=pages.agree_address(shown),
         picked=pages.picked(shown),
         problems=[],
+        typed=request.form,
         is_news=True,
     )
 

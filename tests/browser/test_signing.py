@@ -72,7 +72,7 @@ def test_what_is_signed_on_the_phone_is_seen_at_the_desk_and_started_there(desk,
 
 
 def test_what_the_desk_has_typed_is_not_lost_when_the_phone_signs(desk, phones, visit):
-    desk.get_by_label("Recorded at the desk").check()
+    desk.get_by_label("At the desk").check()
     desk.get_by_label("Receipt or terminal reference").fill("T-1009")
     phone = phones()
     phone.goto(current_app.extensions["links"].agree(visit.id, 0))
