@@ -106,5 +106,6 @@ def _note_if_early(session: Session, membership: Membership) -> None:
             "membership.cancelled_early",
             membership.id,
             refund=str(refund.id),
-            days=(ended_at - refund.requested_at).days,
+            # Stripe's clock has whole seconds, and may stand a little before ours.
+            days=max((ended_at - refund.requested_at).days, 0),
         )

@@ -26,6 +26,7 @@ METHODS: Final = {
 _WORK: Final = {
     Topic.TIME_FREED: "Offering a freed time to somebody who waits",
     Topic.MEMBERSHIP_DUE: "Taking a member's first payment",
+    Topic.MEMBERSHIP_CHANGED: "Changing a membership at Stripe",
     Topic.REFUND_REQUESTED: "Sending a refund to Stripe",
     Topic.RECONCILIATION_ASKED: "Comparing our books with Stripe's",
     Topic.WEBHOOK_RECEIVED: "Reading news from Stripe",

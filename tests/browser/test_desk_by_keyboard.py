@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.keys import Keys
 from tests.browser.test_every_screen import sign_in
-from tests.factories import booking, free_slot, in_treatment, paid, visit_of
+from tests.factories import booking, free_slot, in_treatment, paid, signed, visit_of
 
 pytestmark = pytest.mark.browser
 
@@ -98,6 +98,7 @@ def test_the_list_of_keys_opens_closes_and_gives_the_focus_back(desk):
 
 def test_plans_are_chosen_and_the_membership_started_by_keys(desk, stripe):
     visit = in_treatment(stripe, slot=free_slot())
+    signed(visit.booking_id)
     desk.goto(f"/desk/visit/{visit.booking_id}")
     keys = Keys(desk)
 

@@ -8,15 +8,19 @@ from types import SimpleNamespace
 
 import pytest
 import requests
+from flask import current_app
 from playwright.sync_api import Page
 from sqlalchemy import select
 
+from booking_service.clock import utc_now
 from booking_service.db import Base, db, transaction
 from booking_service.local.ports import wait_until
-from booking_service.models import Actor, CaseAction, Notification, Refund
+from booking_service.models import Actor, CaseAction, Membership, Notification, Refund
 from booking_service.queries import state
 from booking_service.services import (
     bookings,
+    membership_cards,
+    membership_news,
     promises,
     reminders,
     visit_links,
@@ -67,6 +71,24 @@ def play_money(stripe, gateway, work) -> None:
     case_id = case_of(refund.id).id
     do(case_id, CaseAction.SETTLE, ANA, BY_CHECK)
     do(case_id, CaseAction.APPROVE_SETTLEMENT, BEN)
+    work()
+
+
+def play_renewal(stripe, gateway, work, travel) -> None:
+    """Let a member's second month be declined, and send the link to give another card."""
+    member = next(one for one in all_of(Membership) if one.stripe_subscription_id)
+    stripe.advance(round((utc_now() - stripe.now()).total_seconds()))  # it is later here by now
+    membership_cards.open_(member.id, gateway, current_app.extensions["links"])
+    [page] = [one.card_page_id for one in all_of(Membership) if one.card_page_id]
+    stripe.pay(page, "4000000000000341")
+    membership_cards.confirm_of(member.id, gateway)
+    stripe.advance(31 * 86400)
+    wait_until(
+        lambda: "past_due" in {one["status"] for one in stripe.subscriptions()}, "a declined month"
+    )
+    travel(stripe.now())
+    membership_news.subscription_changed(member.stripe_subscription_id, gateway)
+    membership_cards.send_link(member.id, PRIYA)
     work()
 
 
@@ -174,6 +196,7 @@ def test_following_every_link_of_every_mail_changes_nothing(
     assert changed(before) >= {"audit_rows", "bookings", "dump", "waitlist_offers"}
 
     play_the_day(moves, work, travel)
+    play_renewal(stripe, gateway, work, travel)
     assert scanned(mail.letters, live, page) == set()
     sent = [one.topic for one in all_of(Notification) if one.sent_count]
     kinds = {topic.removeprefix("notifications.") for topic in sent}

@@ -125,7 +125,8 @@ def test_a_refund_that_looked_for_the_person_would_go_to_another_card(
     """The control: the order names the payment that the payer's name leads to."""
 
     def by_name(refund_id, _intent, *more):
-        theirs = select(Payment.stripe_payment_intent_id).join(Booking).join(Patient)
+        theirs = select(Payment.stripe_payment_intent_id).join(Booking)
+        theirs = theirs.join(Patient, Patient.id == Booking.patient_id)
         payers = db.session.scalars(theirs.where(Patient.name == "Robin Whitfield")).one()
         return RefundOrder(refund_id, payers, *more)
 

@@ -162,8 +162,10 @@ def test_a_plan_that_is_not_on_sale_is_not_signed_for(visit):
 
 @pytest.mark.parametrize("status", BookingStatus)
 def test_signing_is_open_from_check_in_to_the_end_of_the_visit(visit, status):
-    change(Booking, visit.booking_id, status=status)
     opens = status in (BookingStatus.ARRIVED, BookingStatus.IN_TREATMENT)
+    was_here = opens or status is BookingStatus.COMPLETED
+    steps = {} if was_here else {"arrived_at": None, "treatment_began_at": None}
+    change(Booking, visit.booking_id, status=status, **steps)
 
     if opens:
         signed(visit.booking_id)

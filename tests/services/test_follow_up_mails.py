@@ -143,7 +143,7 @@ def test_a_missed_visit_is_told_of_whatever_else_is_booked(dana, mail, mailed, w
     follow_up(dana, 5)
     work()
     mail.letters.clear()
-    travel(visit.starts_at)
+    travel(visit.starts_at + timedelta(minutes=10))
 
     visit_steps.mark_no_show(visit.id, PRIYA)
     travel(visit.starts_at + timedelta(days=1, hours=12))

@@ -215,7 +215,7 @@ def test_nobody_came_counts_and_keeps_nothing(dana, travel, work, mail):
     visit = booking(follow_up(dana, 2))
     work()
     mail.letters.clear()
-    travel(visit.starts_at)
+    travel(visit.starts_at + timedelta(minutes=10))
 
     visit_steps.mark_no_show(visit.id, PRIYA)
     assert left(dana, visit.starts_at) == plan().visits_a_month - 1

@@ -58,7 +58,7 @@ def test_what_was_signed_is_seen_and_its_plan_is_chosen(priya, visit):
 
     assert "Dana signed for Corrective at 12:00 PM" in words(page)
     assert "Waiting for Dana's phone" not in words(page)
-    assert "Agreement signed 12:00 PM , version 1" in words(page)
+    assert f'{visit.booking_id}/agreement">Dana signed for Corrective at 12:00 PM<' in page.text
     assert chosen(page) == ["Corrective"]
 
 

@@ -163,7 +163,7 @@ def test_a_follow_up_is_taken_through_its_steps(priya, dana, travel):
 
 def test_a_follow_up_nobody_came_to_counts(priya, dana, travel):
     visit = booking(follow_up(dana, 3))
-    travel(visit.starts_at)
+    travel(visit.starts_at + timedelta(minutes=10))
 
     priya.post(drawer(visit.id), f"{drawer(visit.id)}/no-show")
 
