@@ -6,7 +6,7 @@ import pytest
 
 from booking_service.errors import NotAllowed
 from booking_service.models import Case, CaseAction, CaseStatus, EntryKind, Settlement, Topic
-from booking_service.services import goodwill, refund_news, refund_rows, resolutions
+from booking_service.services import goodwill, people, refund_news, refund_rows, resolutions
 from tests.case_makers import ANA, BEN, BY_CHECK, NOTED, do, failed, settlements
 from tests.concurrency.crowd import plain_read, without_constraint
 from tests.concurrency.test_cases import arrived, both, done, hear, of_kind, posted, status
@@ -33,7 +33,8 @@ def take_out_the_locks(monkeypatch):
             return row
 
         remembered = {"standing": settlements()[0].id} if settlements() else {}
-        monkeypatch.setattr(resolutions, "locked", unlocked)
+        for module in (resolutions, people):
+            monkeypatch.setattr(module, "locked", unlocked)
         monkeypatch.setattr(
             refund_rows, "locked", lambda session, model, id_: session.get_one(model, id_)
         )

@@ -24,7 +24,14 @@ from booking_service.models import (
     Tender,
 )
 from booking_service.queries import state
-from booking_service.services import bookings, memberships, self_audit, visit_steps, walk_ins
+from booking_service.services import (
+    bookings,
+    memberships,
+    people,
+    self_audit,
+    visit_steps,
+    walk_ins,
+)
 from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from booking_service.services.taking_back import take_back
@@ -200,7 +207,8 @@ def test_without_the_lock_two_desks_get_what_no_order_gives(app, today, monkeypa
             both_have_read.wait(timeout=10)
         return row
 
-    monkeypatch.setattr(bookings, "locked", read_together)
+    for module in (bookings, people):
+        monkeypatch.setattr(module, "locked", read_together)
     db.session.rollback()
     answers = at_once(app, 2, lambda number: press(pair[number], booking_id))
 

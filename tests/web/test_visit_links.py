@@ -16,7 +16,7 @@ from tests.factories import PRIYA, all_of, booking, change
 from tests.web.phone import Phone
 from tests.web.staff_browser import StaffBrowser, words
 
-PATIENTS = re.compile(r"Dana|Whitfield|Okafor|FV-|\$39|Visa|Nov|AM|PM")
+PATIENTS = re.compile(r"Dana|Whitfield|Okafor|FV-|\$39|Visa|Nov \d|\d [AP]M")
 
 BOOKED = "You're booked: Monday, November 23 at 12:00 PM"
 
