@@ -44,10 +44,10 @@ SELECT md5({kind} || n)::uuid, 'Maria Fernández-Villanueva ' || n,
     '+1518' || lpad(n::text, 7, '0'), 'en'
 FROM generate_series(0, {count} - 1) n;
 INSERT INTO bookings (id, code, practitioner_id, patient_id, status, starts_at, ends_at, created_at,
-    arrived_at, treatment_began_at, save_card, moves)
+    arrived_at, save_card, moves)
 SELECT md5({kind} || n)::uuid, upper('FV-' || {kind} || n), doctor.id,
     md5({kind} || n)::uuid, {status}, starts_at, starts_at + interval '20 min', starts_at,
-    starts_at, starts_at, false, 0
+    starts_at, false, 0
 FROM generate_series(0, {count} - 1) n
 CROSS JOIN LATERAL (SELECT {first}::timestamptz
     + (n / {doctors} % 40) * interval '20 min'
