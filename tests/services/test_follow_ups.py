@@ -403,3 +403,13 @@ def test_nothing_but_mails_follows_from_a_follow_up(dana, work, mail):
     assert len(all_of(Attempt)) == before
     [told] = [row for row in all_of(Notification) if row.booking_id == visit]
     assert told.sent_count == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "days", "why"), [("paused_at", 0, "is paused"), ("cancels_at", 3, "ends before")]
+)
+def test_a_pause_or_a_coming_end_books_no_visit_after_it(dana, noon, column, days, why):
+    change(Membership, dana.membership_id, **{column: noon + timedelta(days=days)})
+
+    with pytest.raises(NotAllowed, match=why):
+        follow_up(dana, 7)

@@ -22,13 +22,16 @@ from booking_service.services.agreements import Ground
 from booking_service.services.memberships import Tendered
 from tests import factories
 from tests.factories import (
+    HALF_AN_HOUR,
     PRIYA,
     all_of,
     at_stripe,
     booking,
     change,
     converted,
+    details,
     free_slot,
+    hold,
     in_treatment,
     paid,
     plan,
@@ -83,8 +86,9 @@ def test_whoever_comes_under_the_old_name_is_known(two):
     people.merge(*map(person, two), PRIYA)
 
     for who in (DANA, AGAIN):
+        held = hold(free_slot(9 + len(who)))
         with pytest.raises(NotANewPatient):
-            at_stripe(free_slot(9), **who)
+            patients.set_details(held, details(**who), HALF_AN_HOUR)
 
 
 def test_one_whose_visits_were_cancelled_books_as_the_record_that_counts(two):
